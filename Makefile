@@ -1,0 +1,33 @@
+# Two commands matter: `make repro` runs the study, `make test` checks it. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+export DVC_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+
+$(STAMP): requirements.lock lib/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; name one with 'make PYTHON=python3.12 ...'."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet $$(grep -o 'torch==[0-9.]*' lib/pyproject.toml)
+	$(BIN)/pip install --quiet --no-deps --editable lib
+	@touch $@
+
+.PHONY: env
+env: $(STAMP)  ## create .venv from the lock
+
+.PHONY: lock
+# torch is left out: whether it is the CPU or the CUDA build is the machine's choice (see README).
+CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+  cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+lock: env  ## pin every package, transitive ones too, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra test \
+	  $(addprefix --no-emit-package ,torch $(CUDA)) --custom-compile-command "make lock" \
+	  --output-file requirements.lock lib/pyproject.toml
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
