@@ -78,7 +78,7 @@ def load(path: Path) -> torch.nn.Module:
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise StudyError(f"{path} is not a readable safetensors file ({error}).") from error
     if header is None:
