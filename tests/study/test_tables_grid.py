@@ -1,0 +1,28 @@
+from embedstudy.study.tables_grid import Variant, table_runs
+
+COMMON = {
+    "datasets": ["a", "b"],
+    "backbones": ["dcnv2"],
+    "budgets": [0.5, 0.1],
+    "seeds": [0, 1],
+    "events": {"b": 1000},
+    "dim": 16,
+    "init_std": 0.01,
+    "backbone_options": {},
+    "train": {},
+    "device": "cpu",
+}
+
+
+def test_every_variant_meets_every_budget_and_seed_and_full_runs_once_a_seed():
+    runs = table_runs("f", [Variant("Full", "full"), Variant("QR", "qr", {"op": "mul"})], **COMMON)
+    full = [r for r in runs if r["method"] == "full"]
+    assert [(r["dataset"], r["budget"], r["seed"]) for r in full] == [
+        ("a", 1.0, 0),
+        ("a", 1.0, 1),
+        ("b", 1.0, 0),
+        ("b", 1.0, 1),
+    ]
+    assert len(runs) - len(full) == 2 * 2 * 2
+    assert {r["events"] for r in runs if r["dataset"] == "a"} == {None}
+    assert {r["events"] for r in runs if r["dataset"] == "b"} == {1000}
