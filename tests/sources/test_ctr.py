@@ -1,0 +1,182 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from embedstudy.errors import StudyError
+from embedstudy.sources.ctr import random_splits, read_spec, row_hash, write_ctr
+
+TRAIN = pl.DataFrame(
+    {
+        "label": [1, 0, 0, 1, 0, 0],
+        "city": ["b", "a", "b", None, "a", "c"],
+        "hour": [3, 3, 3, 7, 7, 9],
+    }
+)
+TEST = pl.DataFrame(
+    {"label": [1, 0, 1, 0], "city": ["b", "z", "c", None], "hour": [3, 7, 9, 8]},
+)
+
+
+def write(folder, splits=None, min_count=2):
+    splits = splits or {"train": TRAIN, "valid": TEST.head(1), "test": TEST}
+    return write_ctr(
+        splits, ["city", "hour"], folder, name="toy", min_count=min_count, protocol="by hand"
+    )
+
+
+def digest(folder):
+    return {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+    }
+
+
+def test_ids_follow_training_frequency_and_rare_values_share_row_0(tmp_path):
+    write(tmp_path / "toy")
+    train = pl.read_parquet(tmp_path / "toy" / "train.parquet")
+    assert train.schema == {
+        "label": pl.UInt8,
+        "city": pl.UInt32,
+        "hour": pl.UInt32,
+        "unseen": pl.Boolean,
+    }
+    assert train["label"].to_list() == TRAIN["label"].to_list()
+    assert train["city"].to_list() == [2, 1, 2, 0, 1, 0]  # a and b tie at 2: by value
+    assert train["hour"].to_list() == [1, 1, 1, 2, 2, 0]
+    assert not train["unseen"].any()
+
+
+def test_unseen_is_about_training_not_about_min_count(tmp_path):
+    write(tmp_path / "toy")
+    test = pl.read_parquet(tmp_path / "toy" / "test.parquet")
+    assert test["city"].to_list() == [2, 0, 0, 0]
+    assert test["unseen"].to_list() == [False, True, False, True]  # z; c is only rare; hour 8
+
+
+def test_null_is_a_value_like_any_other(tmp_path):
+    write(tmp_path / "toy", min_count=1)
+    test = pl.read_parquet(tmp_path / "toy" / "test.parquet")
+    assert test["city"].to_list() == [2, 0, 4, 3]  # a 1, b 2, null 3, c 4
+
+
+def test_counts_are_the_training_frequencies_of_every_row(tmp_path):
+    spec = write(tmp_path / "toy")
+    counts = pl.read_parquet(tmp_path / "toy" / "counts.parquet")
+    assert counts.schema == {"field": pl.String, "id": pl.UInt32, "count": pl.UInt32}
+    assert counts.rows() == [
+        ("city", 0, 2),
+        ("city", 1, 2),
+        ("city", 2, 2),
+        ("hour", 0, 1),
+        ("hour", 1, 3),
+        ("hour", 2, 2),
+    ]
+    assert spec["fields"] == [{"name": "city", "rows": 3}, {"name": "hour", "rows": 3}]
+
+
+def test_spec_is_what_was_written(tmp_path):
+    spec = write(tmp_path / "toy")
+    assert read_spec(tmp_path / "toy") == spec
+    assert spec["events"] == {"train": 6, "valid": 1, "test": 4}
+    assert spec["positive_rate"] == {"train": 2 / 6, "valid": 1.0, "test": 0.5}
+    assert (spec["min_count"], spec["protocol"]) == (2, "by hand")
+
+
+def test_lazy_and_eager_inputs_and_rewriting_give_the_same_bytes(tmp_path):
+    write(tmp_path / "eager")
+    lazy = {"train": TRAIN.lazy(), "valid": TEST.head(1).lazy(), "test": TEST.lazy()}
+    write(tmp_path / "lazy", lazy)
+    first = digest(tmp_path / "lazy")
+    write(tmp_path / "lazy", lazy)
+    assert digest(tmp_path / "eager") == first == digest(tmp_path / "lazy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "eager",
+        "lazy",
+    ]  # nothing left over
+
+
+BIG = """
+import sys
+from pathlib import Path
+import polars as pl
+from embedstudy.sources.ctr import random_splits, row_hash, write_ctr
+row = pl.int_range(700_000, eager=True).alias("row")
+frame = row.to_frame().lazy().with_columns(
+    label=row_hash(pl.col("row"), 1) % 2,
+    few=row_hash(pl.col("row"), 2) % 50,
+    many=(row_hash(pl.col("row"), 3) % 300_000).cast(pl.String),
+)
+write_ctr(random_splits(frame, "row", 0), ["few", "many"], Path(sys.argv[1]),
+          name="big", min_count=2, protocol="made")
+"""
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path):
+    for threads in ("1", "3"):
+        environment = {**os.environ, "POLARS_MAX_THREADS": threads}
+        folder = str(tmp_path / threads)
+        subprocess.run([sys.executable, "-c", BIG, folder], check=True, env=environment)
+    assert digest(tmp_path / "1") == digest(tmp_path / "3")
+    made = pl.read_parquet(tmp_path / "1" / "train.parquet")
+    row = pl.int_range(700_000, eager=True).alias("row").to_frame().lazy()
+    kept = random_splits(row, "row", 0)["train"].collect()["row"]
+    label = kept.to_frame().select(row_hash(pl.col("row"), 1) % 2).to_series()
+    assert made["label"].to_list() == label.to_list()  # rows keep their order, over row groups
+    few = kept.to_frame().select(value=row_hash(pl.col("row"), 2) % 50)
+    pairs = few.with_columns(id=made["few"]).unique().sort("id")
+    assert pairs["id"].to_list() == list(range(1, 51))
+
+
+def test_labels_other_than_0_and_1_are_refused_and_nothing_is_left(tmp_path):
+    wrong = TRAIN.with_columns(label=pl.Series([1, 0, 2, None, 0, 0]))
+    with pytest.raises(StudyError, match="2 of 6 labels in the train split of toy"):
+        write(tmp_path / "toy", {"train": wrong})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_training_is_refused(tmp_path):
+    with pytest.raises(StudyError, match="training split of toy holds no event"):
+        write(tmp_path / "toy", {"train": TRAIN.head(0), "test": TEST})
+
+
+def test_missing_and_incomplete_folders_name_the_command(tmp_path):
+    folder = tmp_path / "toy"
+    with pytest.raises(StudyError, match="dvc repro prepare-toy"):
+        read_spec(folder)
+    write(folder)
+    (folder / "counts.parquet").unlink()
+    with pytest.raises(StudyError, match=r"counts.parquet missing.*dvc repro prepare-toy"):
+        read_spec(folder)
+    (folder / "spec.json").write_text(json.dumps({"name": "toy"}))
+    with pytest.raises(StudyError, match="not a specification"):
+        read_spec(folder)
+
+
+def test_random_split_is_8_to_1_to_1_a_partition_and_fixed():
+    frame = pl.int_range(100_000, eager=True).alias("row").to_frame().lazy()
+    splits = {name: part.collect() for name, part in random_splits(frame, "row", 7).items()}
+    sizes = [splits[name].height for name in ("train", "valid", "test")]
+    assert sum(sizes) == 100_000
+    assert pl.concat(splits.values())["row"].n_unique() == 100_000
+    assert [round(size / 1000) for size in sizes] == [80, 10, 10]
+    other = random_splits(frame, "row", 8)["test"].collect()
+    overlap = splits["test"].join(other, on="row", how="semi").height
+    assert overlap < 1_300  # independent seeds share a tenth, not all
+
+
+def test_row_hash_is_splitmix64():
+    # the widely published first outputs for seed 1234567
+    published = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+    rows = pl.int_range(5, eager=True).alias("row").to_frame()
+    assert rows.select(row_hash(pl.col("row"), 1234567)).to_series().to_list() == published
