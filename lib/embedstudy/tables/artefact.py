@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from embedstudy.errors import StudyError
 
 _KEY = "embedstudy"
-# safetensors orders tensors by alignment (widest type first), then by name.
+# In the order in which safetensors lays tensors out; those of one type go by name.
 _DTYPES = {
     torch.uint64: ("U64", 8),
     torch.int64: ("I64", 8),
@@ -53,7 +53,7 @@ class Compact:
             (order[_DTYPES[t.dtype][0]], name, t, *_DTYPES[t.dtype])
             for name, t in self.tensors.items()
         ]
-        for _, name, tensor, dtype, width in sorted(described, key=lambda d: (-d[4], d[1])):
+        for _, name, tensor, dtype, width in sorted(described, key=lambda d: d[:2]):
             end = offset + tensor.numel() * width
             entries[name] = {
                 "dtype": dtype,

@@ -5,6 +5,7 @@ needs), ``plan`` finds the sizes that a budget in bytes buys, ``reset`` draws th
 ``build`` does the three in a row.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -74,6 +75,12 @@ class Table(nn.Module):
 
     # -- building ---------------------------------------------------------------------------
     @classmethod
+    def options(cls) -> dict[str, object]:
+        """The options that ``plan`` takes, with their defaults."""
+        parameters = inspect.signature(cls.plan).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+    @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, **options) -> dict:
         """Sizes (the constructor's keyword arguments) that fit ``budget`` bytes of file.
 
@@ -84,6 +91,12 @@ class Table(nn.Module):
     @classmethod
     def build(cls, spec: TableSpec, budget: int, seed: int, **options) -> Self:
         """A freshly initialised table whose file takes at most ``budget`` bytes."""
+        unknown = sorted(set(options) - set(cls.options()))
+        if unknown:
+            raise StudyError(
+                f"{cls.method} has no option {', '.join(unknown)}; "
+                f"it takes {', '.join(sorted(cls.options())) or 'none'}."
+            )
         table = cls(**cls.plan(spec, budget, seed, **options))
         table.reset(spec, generator(seed, "table", cls.method))
         return table
@@ -126,6 +139,16 @@ class Table(nn.Module):
         """(field, index within the field) of each id."""
         field = self.field_of(ids)
         return field, ids - self.starts[field]
+
+
+def check(method: str, option: str, value: object, allowed: range | tuple) -> None:
+    """Raise ``StudyError`` unless ``value`` is one of ``allowed`` (a range or a tuple)."""
+    if isinstance(value, bool) != isinstance(allowed[0], bool) or value not in allowed:
+        if isinstance(allowed, range):
+            text = f"a whole number from {allowed[0]} to {allowed[-1]}"
+        else:
+            text = "one of " + ", ".join(map(repr, allowed))
+        raise StudyError(f"The option {option} of {method} must be {text}, not {value!r}.")
 
 
 def planned_bytes(cls: type[Table], config: dict) -> int:

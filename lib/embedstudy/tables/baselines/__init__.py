@@ -1,0 +1,7 @@
+"""The full table, and the baselines that papers leave out and that often win."""
+
+from embedstudy.tables.base import Table
+from embedstudy.tables.baselines.full import Full
+from embedstudy.tables.baselines.small_dim import SmallDim
+
+METHODS: dict[str, type[Table]] = {table.method: table for table in (Full, SmallDim)}

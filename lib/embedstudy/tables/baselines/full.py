@@ -1,0 +1,34 @@
+"""The uncompressed table: one fp32 row an id, ``nn.Embedding`` under the contract of a table."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec
+
+
+class Full(Table):
+    """E[x] with E in R^{V x d}.
+
+    The reference that budgets are fractions of, so it has no budget itself: its file is the
+    payload of ``spec.full_bytes`` plus the header, whatever budget is named.
+    """
+
+    method = "full"
+
+    def __init__(self, field_rows: list[int], dim: int):
+        super().__init__(field_rows, dim)
+        self.rows = nn.Parameter(torch.empty(sum(field_rows), dim))
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
+        return {"field_rows": list(spec.field_rows), "dim": spec.dim}
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.rows)
+
+    def config(self) -> dict:
+        return {"field_rows": self.field_rows, "dim": self.dim}
