@@ -12,12 +12,34 @@ from embedstudy.tables.artefact import save
 from embedstudy.tables.base import TableSpec, check, largest, planned_bytes
 
 METHODS = baselines.METHODS | sharing_rows.METHODS
-VARIANTS = {}
-CASES = [(name, options) for name in METHODS for options in VARIANTS.get(name, [{}])]
+VARIANTS = {
+    "double_hash": [{}, {"op": "concat"}],
+    "hash_embeddings": [{}, {"hashes": 3, "weights": 0.25}],
+    "qr": [{}, {"op": "add"}, {"op": "concat"}, {"parts": 3}, {"op": "concat", "parts": 3}],
+    "memcom": [{}, {"bias": True}],
+    "robe": [{}, {"z": 1}, {"z": 5, "sign": False}],
+    "unified": [{}, {"lookups": 4}],
+    "adapt_emb": [{}, {"hot": 0.2, "hashes": 2}],
+}
+CASES = {
+    " ".join([name, *(f"{k}={v}" for k, v in options.items())]): (name, options)
+    for name in METHODS
+    for options in VARIANTS.get(name, [{}])
+}
 BUDGETS = {"1/2": 1 / 2, "1/10": 1 / 10, "1/100": 1 / 100}
-# What the steps or the floor of a method leave: (infeasible budgets, least share of the budget)
-INFEASIBLE = {"small_dim": {"1/100"}}
-COARSE = {"small_dim": {"1/2": 0.87, "1/10": 0.6}}  # steps of 1/16 of the table
+# Budgets below the floor of a method, on a table as small as this.
+INFEASIBLE = {
+    "small_dim": ["1/100"],
+    "low_rank": ["1/100"],
+    "memcom": ["1/100"],
+    "memcom bias=True": ["1/10", "1/100"],
+} | {case: ["1/100"] for case in CASES if case.startswith("qr")}
+# The least share of the budget that is used, where the method's steps leave less than 90 %.
+COARSE = {
+    "small_dim": {"1/2": 0.87, "1/10": 0.63},  # steps of 1/16 of the table
+    "low_rank": {"1/2": 0.88, "1/10": 0.64},
+    "qr op=concat parts=3": {"1/2": 0.75},  # an id of its own has a third of the columns at most
+}
 
 
 def skewed_spec(rows=(944, 1683, 8, 3, 22, 400, 217, 25, 8), dim=16, std=0.01):
@@ -27,71 +49,71 @@ def skewed_spec(rows=(944, 1683, 8, 3, 22, 400, 217, 25, 8), dim=16, std=0.01):
 
 
 SPEC = skewed_spec()
-parametrised = pytest.mark.parametrize(
-    ("name", "options"), CASES, ids=[f"{n}{o}" if o else n for n, o in CASES]
-)
+parametrised = pytest.mark.parametrize("case", CASES)
 
 
-def build(name, options, share=0.5, seed=0, spec=SPEC):
+def build(case, share=0.5, seed=0, spec=SPEC):
+    name, options = CASES[case]
     return METHODS[name].build(spec, int(share * spec.full_bytes), seed, **options)
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
 @parametrised
-def test_budget_is_met_and_used(name, options, budget):
-    if name == "full":
-        assert build(name, options).compact().bytes() > SPEC.full_bytes
+def test_budget_is_met_and_used(case, budget):
+    if case == "full":  # the reference: payload and header, whatever the budget
+        assert 0 < build(case, BUDGETS[budget]).compact().bytes() - SPEC.full_bytes < 500
         return
-    if budget in INFEASIBLE.get(name, ()):
+    if budget in INFEASIBLE.get(case, []):
         with pytest.raises(InfeasibleBudget, match=r"needs at least [\d,]+ bytes"):
-            build(name, options, BUDGETS[budget])
+            build(case, BUDGETS[budget])
         return
-    used = build(name, options, BUDGETS[budget]).compact().bytes()
+    used = build(case, BUDGETS[budget]).compact().bytes()
     share = used / int(BUDGETS[budget] * SPEC.full_bytes)
-    assert COARSE.get(name, {}).get(budget, 0.9) <= share <= 1
+    assert COARSE.get(case, {}).get(budget, 0.9) <= share <= 1
 
 
 @parametrised
-def test_any_leading_shape(name, options):
-    table = build(name, options)
+def test_any_leading_shape(case):
+    table = build(case)
     ids = torch.randint(0, SPEC.rows, (4, 3, 9), generator=torch.Generator().manual_seed(0))
     vectors = table(ids)
     assert vectors.shape == (4, 3, 9, 16)
     assert vectors.dtype == torch.float32
-    assert torch.equal(table(ids[0]), vectors[0])
-    assert torch.equal(table(ids[0, 0, 0]), vectors[0, 0, 0])
+    torch.testing.assert_close(table(ids[0]), vectors[0])
+    torch.testing.assert_close(table(ids[0, 0, 0]), vectors[0, 0, 0])
     assert table(ids[:0]).shape == (0, 3, 9, 16)
 
 
 @parametrised
-def test_same_seed_same_table_other_seed_another(name, options):
+def test_same_seed_same_table_other_seed_another(case):
     ids = torch.arange(SPEC.rows)
-    first, again, other = (build(name, options, seed=s)(ids) for s in (3, 3, 4))
+    first, again, other = (build(case, seed=s)(ids) for s in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("std", [0.01, 0.0001])
 @parametrised
-def test_vectors_start_centred_with_the_wanted_deviation(name, options, std):
-    spec = skewed_spec((3000, 2000, 20), std=std)
-    vectors = build(name, options, spec=spec)(torch.arange(spec.rows))
+def test_vectors_start_centred_with_the_wanted_deviation(case, std):
+    spec = skewed_spec((300, 200, 20), std=std)
+    ids = torch.arange(spec.rows)
+    vectors = torch.cat([build(case, seed=seed, spec=spec)(ids) for seed in range(60)])
     vectors = vectors[:, (vectors != 0).any(0)]  # the columns that are there
     assert vectors.mean().item() == pytest.approx(0, abs=0.1 * std)
     assert vectors.std().item() == pytest.approx(std, rel=0.1)
 
 
 @parametrised
-def test_gradients_reach_every_parameter(name, options):
-    table = build(name, options)
+def test_gradients_reach_every_parameter(case):
+    table = build(case)
     table(torch.arange(SPEC.rows)).square().sum().backward()
     for parameter in table.parameters():
         assert (parameter.grad != 0).float().mean() > 0.6, "a few slots are hit by no id"
 
 
 @parametrised
-def test_planned_bytes_hold_no_surprise(name, options):
-    table = build(name, options)
+def test_planned_bytes_hold_no_surprise(case):
+    table = build(case)
     assert planned_bytes(type(table), table.config()) == table.compact().bytes()
 
 
@@ -108,25 +130,25 @@ def test_saved_tables_serve_equal_vectors_in_a_fresh_process(tmp_path):
     ids = torch.randint(0, SPEC.rows, (50, 9), generator=torch.Generator().manual_seed(1))
     torch.save(ids, tmp_path / "ids")
     expected = []
-    for number, (name, options) in enumerate(CASES):
-        table = build(name, options, seed=number)
+    for number, case in enumerate(CASES):
+        table = build(case, seed=number)
         size = save(table.compact(), tmp_path / f"{number:03}.safetensors")
         assert size == table.compact().bytes()
         expected.append(table(ids))
     subprocess.run([sys.executable, "-c", SERVE, tmp_path, tmp_path / "ids"], check=True)
     for number, vectors in enumerate(expected):
         served = torch.load(tmp_path / f"{number:03}.pt")
-        assert torch.equal(served, vectors), CASES[number]
+        assert torch.equal(served, vectors), list(CASES)[number]
 
 
-@parametrised
-def test_unknown_options_are_named(name, options):
+@pytest.mark.parametrize("name", METHODS)
+def test_unknown_options_are_named(name):
     with pytest.raises(StudyError, match=f"{name} has no option colour"):
-        build(name, {"colour": "red"})
+        METHODS[name].build(SPEC, 10**6, 0, colour="red")
 
 
 def test_options_lists_names_and_defaults():
-    assert METHODS["hash"].options() == {"floor": 32}
+    assert METHODS["unified"].options() == {"lookups": 1}
     assert METHODS["full"].options() == {}
 
 
@@ -156,7 +178,7 @@ def test_counts_of_the_wrong_length_are_refused():
 
 
 def test_ids_are_split_into_field_and_index():
-    table = build("full", {}, spec=skewed_spec((2, 1, 4)))
+    table = build("full", spec=skewed_spec((2, 1, 4)))
     field, local = table.local(torch.arange(7).view(7, 1))
     assert field.flatten().tolist() == [0, 0, 1, 2, 2, 2, 2]
     assert local.flatten().tolist() == [0, 1, 0, 0, 1, 2, 3]

@@ -2,6 +2,10 @@
 
 from embedstudy.tables.base import Table
 from embedstudy.tables.baselines.full import Full
+from embedstudy.tables.baselines.low_rank import LowRank
+from embedstudy.tables.baselines.min_count import MinCount
 from embedstudy.tables.baselines.small_dim import SmallDim
 
-METHODS: dict[str, type[Table]] = {table.method: table for table in (Full, SmallDim)}
+METHODS: dict[str, type[Table]] = {
+    table.method: table for table in (Full, SmallDim, LowRank, MinCount)
+}

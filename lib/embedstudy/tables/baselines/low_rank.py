@@ -1,0 +1,45 @@
+"""A low-rank table: every row a combination of k learned directions.
+
+The truncated form that SVD gives a trained table, learned from scratch instead ("ldim" in the code
+of Tsitsulin et al., "Clustering the Sketch", NeurIPS 2023, where it beats most methods that it is
+a baseline for).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec, largest
+
+
+class LowRank(Table):
+    """U[x] P with U in R^{V x k} and P in R^{k x d} shared by all fields.
+
+    k is the largest rank within the budget; sizes come in steps of about 1/d of the table, and no
+    table is smaller than 1/d.
+    """
+
+    method = "low_rank"
+
+    def __init__(self, field_rows: list[int], dim: int, rank: int):
+        super().__init__(field_rows, dim)
+        self.rank = rank
+        self.rows = nn.Parameter(torch.empty(sum(field_rows), rank))
+        self.directions = nn.Parameter(torch.empty(rank, dim))
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        return largest(cls, budget, lambda rank: sizes | {"rank": rank}, 1, spec.dim)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        nn.init.normal_(self.directions, generator=rng)
+        with torch.no_grad():  # vectors get the wanted deviation exactly, not only in expectation
+            self.directions.div_(self.directions.square().sum(0).mean().sqrt())
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.rows) @ self.directions
+
+    def config(self) -> dict:
+        return {"field_rows": self.field_rows, "dim": self.dim, "rank": self.rank}

@@ -1,0 +1,48 @@
+"""A vocabulary of frequent ids: the rare ones share the out-of-vocabulary row of their field.
+
+What click-through systems do before any compression (``min_count`` in the public benchmarks,
+admission filters in production), here with the threshold that the budget asks for.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec, largest
+from embedstudy.tables.frequency import Frequent, choices
+
+
+class MinCount(Table):
+    """E[x] for the kept ids, E[field's first id] for the others.
+
+    One threshold on the training frequency for all fields, with ties broken by id so that the
+    budget is used to the row. Where the ids of each field are ordered by frequency, as in prepared
+    data, "kept" is a comparison with one number a field; otherwise the file holds the kept ids.
+    """
+
+    method = "min_count"
+
+    def __init__(self, field_rows: list[int], dim: int, kept: list[int] | int):
+        super().__init__(field_rows, dim)
+        self.kept = kept
+        self.frequent = Frequent(kept, self.starts)
+        self.rows = nn.Parameter(torch.empty(len(field_rows) + self.frequent.number, dim))
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        kept = choices(spec)
+        high = spec.rows - len(spec.field_rows)
+        return largest(cls, budget, lambda number: sizes | {"kept": kept(number)}, 0, high)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        self.frequent.reset(spec)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field = self.field_of(ids)
+        kept, number = self.frequent(ids, field)
+        return F.embedding(torch.where(kept, number + len(self.field_rows), field), self.rows)
+
+    def config(self) -> dict:
+        return {"field_rows": self.field_rows, "dim": self.dim, "kept": self.kept}

@@ -1,0 +1,85 @@
+"""Frequency hashing: the most frequent ids keep rows of their own, the rare ones are hashed.
+
+"Adaptive embedding" in DeepRec and in the benchmark of Zhang et al. (VLDB 2024); with two hash
+functions for the rare ids, the frequency-based double hashing of Zhang et al. (RecSys 2020).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.errors import StudyError
+from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.frequency import Frequent, choices
+from embedstudy.tables.hashing import FieldHash, field_slots
+
+
+class AdaptEmb(Table):
+    """Own[x] for the frequent ids, S_f[h_f(x)] (with ``hashes=2``: + S_f[h'_f(x)]) for the others.
+
+    ``hot`` is the share of the rows that belong to one id alone. Which ids those are is decided by
+    training frequency over all fields together; the other ids of a field share rows of its own, in
+    proportion to its number of ids. What tells the two apart is in the file: one number a field where ids are
+    ordered by frequency, else 4 bytes for each frequent id (the int32 map over *all* ids in the
+    published codes takes 1/d of the full table, and is not counted there).
+    """
+
+    method = "adapt_emb"
+
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        kept: list[int] | int,
+        hashes: int,
+        size: int,
+        seed: int,
+    ):
+        super().__init__(field_rows, dim)
+        check(self.method, "hashes", hashes, (1, 2))
+        self.kept, self.size, self.seed = kept, size, seed
+        self.frequent = Frequent(kept, self.starts)
+        slots = field_slots(field_rows, size, 1)
+        self.hashes = nn.ModuleList(FieldHash(seed, j, field_rows, slots) for j in range(hashes))
+        self.rows = nn.Parameter(torch.empty(self.frequent.number + sum(slots), dim))
+
+    @classmethod
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, hot: float = 0.5, hashes: int = 1
+    ) -> dict:
+        if not 0 < hot < 1:
+            raise StudyError(f"The option hot of {cls.method} is between 0 and 1, not {hot!r}.")
+        kept, ids = choices(spec), spec.rows - len(spec.field_rows)
+
+        def config(total: int) -> dict:
+            own = min(ids, int(hot * total))
+            sizes = {"kept": kept(own), "hashes": hashes, "size": total - own, "seed": seed}
+            return {"field_rows": list(spec.field_rows), "dim": spec.dim} | sizes
+
+        return largest(cls, budget, config, 1, 2 * spec.rows)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        if len(self.hashes) == 2:  # two independent rows add their variances
+            with torch.no_grad():
+                self.rows[self.frequent.number :] *= 0.5**0.5
+        self.frequent.reset(spec)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field = self.field_of(ids)
+        hot, number = self.frequent(ids, field)
+        slots = [hashed(ids, field) + self.frequent.number for hashed in self.hashes]
+        vectors = F.embedding(torch.where(hot, number, slots[0]), self.rows)
+        if len(slots) == 2:
+            vectors = vectors + F.embedding(slots[1], self.rows) * ~hot.unsqueeze(-1)
+        return vectors
+
+    def config(self) -> dict:
+        return {
+            "field_rows": self.field_rows,
+            "dim": self.dim,
+            "kept": self.kept,
+            "hashes": len(self.hashes),
+            "size": self.size,
+            "seed": self.seed,
+        }

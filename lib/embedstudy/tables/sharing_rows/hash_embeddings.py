@@ -1,0 +1,78 @@
+"""Hash embeddings: a learned combination of a few shared rows.
+
+Svenstrup, Hansen and Winther, "Hash Embeddings for Efficient Word Representations" (NeurIPS 2017),
+section 3.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.errors import StudyError
+from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.hashing import UniversalHash
+
+
+class HashEmbeddings(Table):
+    """sum_j p_j(x) B[h_j(x)], j = 1 ... k, with importance weights p(x) = P[h_0(x)] in R^k.
+
+    B in R^{m x d} is one pool for all fields, P in R^{K x k}. With K = V every id has weights of
+    its own, otherwise they are hashed as well. ``weights`` is the share of the bytes that P takes,
+    as far as K = V allows. The weights are not appended to the vectors (optional in the paper).
+    Departure: weights start with variance 1/k, not near zero, so that vectors start as spread as
+    those of every other method here.
+    """
+
+    method = "hash_embeddings"
+
+    def __init__(
+        self, field_rows: list[int], dim: int, hashes: int, size: int, weights: int, seed: int
+    ):
+        super().__init__(field_rows, dim)
+        self.size, self.seed = size, seed
+        self.row_hashes = [UniversalHash(seed, 1 + nth) for nth in range(hashes)]
+        self.weight_hash = UniversalHash(seed)
+        self.rows = nn.Parameter(torch.empty(size, dim))
+        self.weights = nn.Parameter(torch.empty(weights, hashes))
+
+    @classmethod
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, hashes: int = 2, weights: float = 0.5
+    ) -> dict:
+        check(cls.method, "hashes", hashes, range(1, 9))
+        if not 0 < weights < 1:
+            raise StudyError(
+                f"The option weights of {cls.method} is a share between 0 and 1, not {weights!r}."
+            )
+
+        def config(words: int) -> dict:
+            own = min(spec.rows, max(1, int(weights * words) // hashes))
+            size = max(1, (words - own * hashes) // spec.dim)
+            sizes = {"hashes": hashes, "size": size, "weights": own, "seed": seed}
+            return {"field_rows": list(spec.field_rows), "dim": spec.dim} | sizes
+
+        return largest(cls, budget, config, spec.dim + hashes, spec.rows * (spec.dim + hashes))
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        nn.init.normal_(self.weights, std=self.weights.shape[1] ** -0.5, generator=rng)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        own = self.weights.shape[0]
+        key = ids if own == sum(self.field_rows) else self.weight_hash(ids, own)
+        weights = F.embedding(key, self.weights)
+        terms = (
+            F.embedding(row_hash(ids, self.size), self.rows) * weights[..., j : j + 1]
+            for j, row_hash in enumerate(self.row_hashes)
+        )
+        return sum(terms)
+
+    def config(self) -> dict:
+        return {
+            "field_rows": self.field_rows,
+            "dim": self.dim,
+            "hashes": self.weights.shape[1],
+            "size": self.size,
+            "weights": self.weights.shape[0],
+            "seed": self.seed,
+        }

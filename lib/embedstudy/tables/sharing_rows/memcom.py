@@ -1,0 +1,69 @@
+"""MEmCom: shared rows, told apart by a scalar for each id.
+
+Pansare et al., "Learning Compressed Embeddings for On-Device Inference" (MLSys 2022), section 3.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.hashing import affordable_floor, field_slots
+
+
+class MEmCom(Table):
+    """U[x mod m] * v[x], plus b[x] with ``bias``; v and b are scalars, one an id.
+
+    x is the id within its field and m = M_f, sized as in the method ``hash`` (``floor`` included).
+    ``mod`` and no hash, as in the paper: ids in order of frequency, so the hottest M_f ids of a
+    field meet only rarer ones. The scalars alone take 1/d of the table (2/d with ``bias``): no
+    budget below that is feasible.
+    """
+
+    method = "memcom"
+
+    def __init__(self, field_rows: list[int], dim: int, bias: bool, size: int, floor: int):
+        super().__init__(field_rows, dim)
+        check(self.method, "bias", bias, (False, True))
+        self.size, self.floor = size, floor
+        slots = torch.tensor(field_slots(field_rows, size, floor), device="cpu")
+        self.register_buffer("slots", slots, persistent=False)  # [fields]
+        self.register_buffer("base", slots.cumsum(0) - slots, persistent=False)
+        self.rows = nn.Parameter(torch.empty(int(slots.sum()), dim))
+        self.scalars = nn.Parameter(torch.empty(sum(field_rows), 1 + bias))  # v, b
+
+    @classmethod
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, bias: bool = False, floor: int = 32
+    ) -> dict:
+        check(cls.method, "floor", floor, range(1, 1025))
+        left = budget // 4 - spec.rows * (1 + bool(bias))
+        sizes = {
+            "field_rows": list(spec.field_rows),
+            "dim": spec.dim,
+            "bias": bias,
+            "floor": affordable_floor(spec.field_rows, floor, left // spec.dim),
+        }
+        return largest(cls, budget, lambda size: sizes | {"size": size}, 1, spec.rows)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        with torch.no_grad():
+            self.scalars.zero_()
+            self.scalars[:, 0] = 1
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field, local = self.local(ids)
+        shared = F.embedding(self.base[field] + local % self.slots[field], self.rows)
+        scalars = F.embedding(ids, self.scalars)
+        vectors = shared * scalars[..., :1]
+        return vectors + scalars[..., 1:] if scalars.shape[-1] == 2 else vectors
+
+    def config(self) -> dict:
+        return {
+            "field_rows": self.field_rows,
+            "dim": self.dim,
+            "bias": self.scalars.shape[1] == 2,
+            "size": self.size,
+            "floor": self.floor,
+        }

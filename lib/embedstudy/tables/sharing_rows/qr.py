@@ -1,0 +1,121 @@
+"""Compositional embeddings: an id is written in digits, and each digit has a small table.
+
+Shi et al., "Compositional Embeddings Using Complementary Partitions for Memory-Efficient
+Recommendation Systems" (KDD 2020): quotient and remainder (section 3, algorithm 2) and the
+generalisation to k partitions (section 3.1, item 3).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec, check, largest
+
+OPS = ("mul", "add", "concat")
+
+
+class QR(Table):
+    """R[x mod m] o Q[x // m], the operation o being ``op``; no two ids of a field share all rows.
+
+    m is n_f * size / V, one ratio for all fields, but at least the k-th root of n_f, where the
+    tables are smallest. With ``parts`` = k > 2 the quotient is written in k - 1 digits of base
+    ceil((n_f / m)^(1/(k-1))), each with a table of its own. "concat" divides the columns among the
+    parts. A field that this would not make smaller keeps a row for each id. x is the id within its
+    field; divisor and modulus are one number, without which ids would collide.
+
+    Departure: parts start normal around 0, with the deviation that makes the *vectors* start at
+    ``init_std``; the authors' code draws them from a uniform distribution on positive numbers.
+    """
+
+    method = "qr"
+
+    def __init__(self, field_rows: list[int], dim: int, op: str, parts: int, size: int):
+        super().__init__(field_rows, dim)
+        check(self.method, "op", op, OPS)
+        check(self.method, "parts", parts, range(2, 5))
+        self.op, self.size = op, size
+        widths = [dim // parts + (j < dim % parts) if op == "concat" else dim for j in range(parts)]
+        fields, heights, kept = [], [0] * parts, 0
+        for n in field_rows:
+            modulus, base = digits(n, size / sum(field_rows), parts)
+            compressed = modulus * widths[0] + base * sum(widths[1:]) < n * dim
+            if compressed:
+                fields.append((modulus, base, heights[0], heights[1], False, 0))
+                heights = [heights[0] + modulus] + [h + base for h in heights[1:]]
+            else:
+                fields.append((1, 1, 0, 0, True, kept))
+                kept += n
+        names = ("modulus", "base", "first_row", "other_row", "whole", "whole_row")
+        for name, values in zip(names, zip(*fields, strict=True), strict=True):
+            self.register_buffer(name, torch.tensor(values, device="cpu"), persistent=False)
+        shapes = zip(heights, widths, strict=True)
+        self.parts = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in shapes)
+        self.register_parameter("rows", nn.Parameter(torch.empty(kept, dim)) if kept else None)
+
+    @classmethod
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, op: str = "mul", parts: int = 2
+    ) -> dict:
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "op": op, "parts": parts}
+        return largest(cls, budget, lambda size: sizes | {"size": size}, 1, spec.rows)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        k = len(self.parts)
+        std = {
+            "mul": spec.init_std ** (1 / k),
+            "add": spec.init_std / math.sqrt(k),
+            "concat": spec.init_std,
+        }[self.op]
+        for part in self.parts:
+            nn.init.normal_(part, std=std, generator=rng)
+        if self.rows is not None:
+            nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field, local = self.local(ids)
+        whole = self.whole[field]
+        rest = torch.where(whole, 0, local)
+        modulus, base = self.modulus[field], self.base[field]
+        vectors = [F.embedding(self.first_row[field] + rest % modulus, self.parts[0])]
+        rest = rest // modulus
+        for part in self.parts[1:]:
+            vectors.append(F.embedding(self.other_row[field] + rest % base, part))
+            rest = rest // base
+        composed = self.compose(vectors)
+        if self.rows is None:
+            return composed
+        own = F.embedding(torch.where(whole, self.whole_row[field] + local, 0), self.rows)
+        return torch.where(whole.unsqueeze(-1), own, composed)
+
+    def compose(self, vectors: list[Tensor]) -> Tensor:
+        if self.op == "concat":
+            return torch.cat(vectors, -1)
+        result = vectors[0]
+        for vector in vectors[1:]:
+            result = result * vector if self.op == "mul" else result + vector
+        return result
+
+    def config(self) -> dict:
+        return {
+            "field_rows": self.field_rows,
+            "dim": self.dim,
+            "op": self.op,
+            "parts": len(self.parts),
+            "size": self.size,
+        }
+
+
+def digits(n: int, ratio: float, parts: int) -> tuple[int, int]:
+    """(modulus of the remainder, base of the other ``parts - 1`` digits) that tell n ids apart."""
+    modulus = min(n, max(root(n, parts), math.ceil(n * ratio)))
+    return modulus, root(-(-n // modulus), parts - 1)
+
+
+def root(n: int, degree: int) -> int:
+    """The smallest whole number whose power of ``degree`` is at least n."""
+    guess = max(1, round(n ** (1 / degree)) - 1)
+    while guess**degree < n:
+        guess += 1
+    return guess

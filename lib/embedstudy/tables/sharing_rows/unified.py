@@ -1,0 +1,60 @@
+"""Unified Embedding: one table for all fields (feature multiplexing).
+
+Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for Web-Scale ML Systems"
+(NeurIPS 2023), section 3 and, for several look-ups an id, section 5.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.hashing import UniversalHash
+
+
+class Unified(Table):
+    """[E[h_f1(x)], ..., E[h_fk(x)]]: k = ``lookups`` rows of d/k columns of one table E.
+
+    Every field has hash functions of its own into the same M rows, so a row serves several fields,
+    and the first layer of the backbone learns to tell them apart. The paper gives important fields
+    more look-ups; here all have the same k. Where k does not divide d, the last columns of the
+    joined rows are cut off.
+    """
+
+    method = "unified"
+
+    def __init__(self, field_rows: list[int], dim: int, lookups: int, size: int, seed: int):
+        super().__init__(field_rows, dim)
+        check(self.method, "lookups", lookups, range(1, min(dim, 8) + 1))
+        self.size, self.seed = size, seed
+        # One function of the global id is an independent function for each field.
+        self.hashes = [UniversalHash(seed, nth) for nth in range(lookups)]
+        self.rows = nn.Parameter(torch.empty(size, -(-dim // lookups)))
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int, *, lookups: int = 1) -> dict:
+        check(cls.method, "lookups", lookups, range(1, min(spec.dim, 8) + 1))
+        sizes = {
+            "field_rows": list(spec.field_rows),
+            "dim": spec.dim,
+            "lookups": lookups,
+            "seed": seed,
+        }
+        high = spec.rows * lookups
+        return largest(cls, budget, lambda size: sizes | {"size": size}, 1, high)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        slots = torch.stack([hashed(ids, self.size) for hashed in self.hashes], -1)
+        return F.embedding(slots, self.rows).flatten(-2)[..., : self.dim]
+
+    def config(self) -> dict:
+        return {
+            "field_rows": self.field_rows,
+            "dim": self.dim,
+            "lookups": len(self.hashes),
+            "size": self.size,
+            "seed": self.seed,
+        }
