@@ -3,12 +3,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from embedstudy.errors import StudyError
+from embedstudy.sources import ctr
 from embedstudy.sources.ctr import random_splits, read_spec, row_hash, write_ctr
+from embedstudy.sources.raw_files import parsing
 
 TRAIN = pl.DataFrame(
     {
@@ -104,6 +107,7 @@ BIG = """
 import sys
 from pathlib import Path
 import polars as pl
+from embedstudy.sources import ctr
 from embedstudy.sources.ctr import random_splits, row_hash, write_ctr
 row = pl.int_range(700_000, eager=True).alias("row")
 frame = row.to_frame().lazy().with_columns(
@@ -142,6 +146,15 @@ def test_labels_other_than_0_and_1_are_refused_and_nothing_is_left(tmp_path):
 def test_empty_training_is_refused(tmp_path):
     with pytest.raises(StudyError, match="training split of toy holds no event"):
         write(tmp_path / "toy", {"train": TRAIN.head(0), "test": TEST})
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the always full device of Linux")
+def test_a_full_disk_is_named_and_not_taken_for_a_damaged_file(tmp_path):
+    with (
+        pytest.raises(StudyError, match="No space is left on the device for /dev"),
+        parsing(tmp_path / "raw.txt", "nothing"),
+    ):
+        ctr._write(TRAIN.lazy(), Path("/dev/full"))
 
 
 def test_missing_and_incomplete_folders_name_the_command(tmp_path):

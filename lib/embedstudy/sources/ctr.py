@@ -14,6 +14,7 @@ frequent in training, and so on, ties by value ascending. So "rare" is a compari
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -40,19 +41,19 @@ def write_ctr(
     """Encode raw events and write the prepared folder; return its specification.
 
     ``splits`` must hold ``train``; each frame has ``label`` (0 or 1) and the raw columns ``fields``
-    of any integer, string or categorical type. A null is a value like any other. Rows keep their
+    of any integer or string type. A null is a value like any other. Rows keep their
     order. Values seen fewer than ``min_count`` times in training share id 0.
 
     Memory: one field at a time is counted and encoded, and everything streams through temporary
     files beside ``folder``, so the peak is set by the largest field's vocabulary, not by the events.
     The folder appears whole or not at all; equal inputs give equal bytes.
 
-    Raises ``StudyError`` when training is empty or a label is neither 0 nor 1.
+    Raises ``StudyError`` when training is empty, a label is neither 0 nor 1 or the disk is full.
     """
     if "train" not in splits or RESERVED & set(fields) or len(set(fields)) != len(fields):
         raise ValueError(f"a train split and distinct fields other than {RESERVED} are needed")
     folder = Path(folder)
-    with _replacing(folder) as partial, _scratch(folder) as scratch:
+    with replacing(folder) as partial, _scratch(folder, "scratch") as scratch:
         raw = {split: _spill(frame, fields, scratch, split) for split, frame in splits.items()}
         events, positive = _labels(raw, name)
         counts, rows = [], []
@@ -133,27 +134,21 @@ def random_splits(frame: pl.LazyFrame, index: str, seed: int) -> dict[str, pl.La
 
 
 @contextlib.contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
+def replacing(folder: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of ``folder`` if the block succeeds."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.parent / f".{folder.name}.partial-{os.getpid()}"
-    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
-    partial.mkdir()
-    try:
+    with _scratch(folder, "old") as old, _scratch(folder, "partial") as partial:
         yield partial
         if folder.exists():
-            folder.rename(old)
+            folder.rename(old / folder.name)
         partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder for intermediate files, removed afterwards."""
-    scratch = folder.parent / f".{folder.name}.scratch-{os.getpid()}"
-    scratch.mkdir()
+def _scratch(folder: Path, purpose: str) -> Iterator[Path]:
+    """Yield an empty folder beside ``folder``, removed afterwards, or next time if we are killed."""
+    scratch = folder.parent / f".{folder.name}.{purpose}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
     try:
         yield scratch
     finally:
@@ -161,7 +156,14 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _write(frame: pl.LazyFrame, path: Path, compression: str = "zstd") -> None:
-    frame.sink_parquet(path, compression=compression, row_group_size=ROW_GROUP)
+    try:
+        frame.sink_parquet(path, compression=compression, row_group_size=ROW_GROUP)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        raise StudyError(
+            f"No space is left on the device for {path.parent}: free some and run this again."
+        ) from error
 
 
 def _spill(
@@ -173,7 +175,7 @@ def _spill(
         return chosen
     path = scratch / f"{split}-raw.parquet"
     _write(chosen, path, "lz4")
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 def _labels(raw: dict[str, pl.LazyFrame], name: str) -> tuple[dict, dict]:
@@ -240,7 +242,8 @@ def _assemble(
 ) -> None:
     """Put label and encoded fields side by side again."""
     columns = [
-        pl.scan_parquet(scratch / f"{split}-{position}.parquet") for position in range(len(fields))
+        pl.scan_parquet(scratch / f"{split}-{position}.parquet", glob=False)
+        for position in range(len(fields))
     ]
     label = frame.select(pl.col("label").cast(pl.UInt8))
     together = pl.concat([label, *columns], how="horizontal", strict=True)
