@@ -5,6 +5,8 @@ import sys
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.tables import baselines, sharing_rows
@@ -70,6 +72,28 @@ def test_budget_is_met_and_used(case, budget):
     used = build(case, BUDGETS[budget]).compact().bytes()
     share = used / int(BUDGETS[budget] * SPEC.full_bytes)
     assert COARSE.get(case, {}).get(budget, 0.9) <= share <= 1
+
+
+@parametrised
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    rows=st.lists(st.integers(1, 300), min_size=1, max_size=5),
+    dim=st.sampled_from([1, 2, 3, 16, 17]),
+    share=st.floats(0.001, 1.0),
+)
+def test_any_table_within_budget_or_infeasible(case, rows, dim, share):
+    spec = skewed_spec(tuple(rows), dim)
+    try:
+        table = build(case, share, spec=spec)
+    except InfeasibleBudget:
+        return
+    except StudyError:  # more look-ups, larger blocks or more parts than columns
+        assert dim < CASES[case][1].get("z", 4)
+        return
+    assert case == "full" or table.compact().bytes() <= share * spec.full_bytes
+    vectors = table(torch.arange(spec.rows))
+    assert vectors.shape == (spec.rows, dim)
+    assert vectors.isfinite().all()
 
 
 @parametrised

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedstudy.errors import InfeasibleBudget, StudyError
@@ -139,6 +140,17 @@ class Table(nn.Module):
         """(field, index within the field) of each id."""
         field = self.field_of(ids)
         return field, ids - self.starts[field]
+
+
+def lookup(rows: Tensor, index: Tensor) -> Tensor:
+    """Rows of a matrix: fp32 [n, width] and int64 [...] -> [..., width], as ``F.embedding``.
+
+    On the CPU this is ``index_select``, whose backward pass gives the same sums several times
+    faster; on CUDA, ``embedding`` stays, as its backward pass is deterministic there.
+    """
+    if rows.is_cuda:
+        return F.embedding(index, rows)
+    return rows.index_select(0, index.flatten()).view(*index.shape, rows.shape[1])
 
 
 def check(method: str, option: str, value: object, allowed: range | tuple) -> None:

@@ -1,10 +1,9 @@
 """The uncompressed table: one fp32 row an id, ``nn.Embedding`` under the contract of a table."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec
+from embedstudy.tables.base import Table, TableSpec, lookup
 
 
 class Full(Table):
@@ -28,7 +27,7 @@ class Full(Table):
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.rows)
+        return lookup(self.rows, ids)
 
     def config(self) -> dict:
         return {"field_rows": self.field_rows, "dim": self.dim}

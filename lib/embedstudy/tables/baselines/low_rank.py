@@ -6,10 +6,9 @@ a baseline for).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest
+from embedstudy.tables.base import Table, TableSpec, largest, lookup
 
 
 class LowRank(Table):
@@ -39,7 +38,7 @@ class LowRank(Table):
             self.directions.div_(self.directions.square().sum(0).mean().sqrt())
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.rows) @ self.directions
+        return lookup(self.rows, ids) @ self.directions
 
     def config(self) -> dict:
         return {"field_rows": self.field_rows, "dim": self.dim, "rank": self.rank}

@@ -5,10 +5,9 @@ admission filters in production), here with the threshold that the budget asks f
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest
+from embedstudy.tables.base import Table, TableSpec, largest, lookup
 from embedstudy.tables.frequency import Frequent, choices
 
 
@@ -42,7 +41,7 @@ class MinCount(Table):
     def forward(self, ids: Tensor) -> Tensor:
         field = self.field_of(ids)
         kept, number = self.frequent(ids, field)
-        return F.embedding(torch.where(kept, number + len(self.field_rows), field), self.rows)
+        return lookup(self.rows, torch.where(kept, number + len(self.field_rows), field))
 
     def config(self) -> dict:
         return {"field_rows": self.field_rows, "dim": self.dim, "kept": self.kept}

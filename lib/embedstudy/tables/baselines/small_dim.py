@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest
+from embedstudy.tables.base import Table, TableSpec, largest, lookup
 
 
 class SmallDim(Table):
@@ -32,7 +32,7 @@ class SmallDim(Table):
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.pad(F.embedding(ids, self.rows), (0, self.dim - self.kept))
+        return F.pad(lookup(self.rows, ids), (0, self.dim - self.kept))
 
     def config(self) -> dict:
         return {"field_rows": self.field_rows, "dim": self.dim, "kept": self.kept}

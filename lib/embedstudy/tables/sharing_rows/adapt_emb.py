@@ -5,11 +5,10 @@ functions for the rare ids, the frequency-based double hashing of Zhang et al. (
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedstudy.errors import StudyError
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.frequency import Frequent, choices
 from embedstudy.tables.hashing import FieldHash, field_slots
 
@@ -69,9 +68,9 @@ class AdaptEmb(Table):
         field = self.field_of(ids)
         hot, number = self.frequent(ids, field)
         slots = [hashed(ids, field) + self.frequent.number for hashed in self.hashes]
-        vectors = F.embedding(torch.where(hot, number, slots[0]), self.rows)
+        vectors = lookup(self.rows, torch.where(hot, number, slots[0]))
         if len(slots) == 2:
-            vectors = vectors + F.embedding(slots[1], self.rows) * ~hot.unsqueeze(-1)
+            vectors = vectors + lookup(self.rows, slots[1]) * ~hot.unsqueeze(-1)
         return vectors
 
     def config(self) -> dict:

@@ -5,10 +5,9 @@ Zhang et al., "Model Size Reduction Using Frequency Based Double Hashing for Rec
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.hashing import FieldHash, affordable_floor, field_slots
 
 
@@ -59,9 +58,9 @@ class DoubleHash(Table):
         first, second = self.first(ids, field), self.second(ids, field)
         if self.op == "concat":
             pair = torch.stack([first, second + self.slots], -1)
-            return F.embedding(pair, self.rows).flatten(-2)[..., : self.dim]
+            return lookup(self.rows, pair).flatten(-2)[..., : self.dim]
         scale = torch.where(self.first.whole, 0.5, 1.0)[field].unsqueeze(-1)
-        return (F.embedding(first, self.rows) + F.embedding(second, self.rows)) * scale
+        return (lookup(self.rows, first) + lookup(self.rows, second)) * scale
 
     def config(self) -> dict:
         return {

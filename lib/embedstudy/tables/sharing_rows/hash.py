@@ -5,10 +5,9 @@ sign, as it is used for embeddings (and as a baseline in every paper on their co
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.hashing import FieldHash, affordable_floor, field_slots
 
 
@@ -42,7 +41,7 @@ class Hash(Table):
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(self.hash(ids, self.field_of(ids)), self.rows)
+        return lookup(self.rows, self.hash(ids, self.field_of(ids)))
 
     def config(self) -> dict:
         return {

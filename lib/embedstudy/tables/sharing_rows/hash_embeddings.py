@@ -5,11 +5,10 @@ section 3.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedstudy.errors import StudyError
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.hashing import UniversalHash
 
 
@@ -60,9 +59,9 @@ class HashEmbeddings(Table):
     def forward(self, ids: Tensor) -> Tensor:
         own = self.weights.shape[0]
         key = ids if own == sum(self.field_rows) else self.weight_hash(ids, own)
-        weights = F.embedding(key, self.weights)
+        weights = lookup(self.weights, key)
         terms = (
-            F.embedding(row_hash(ids, self.size), self.rows) * weights[..., j : j + 1]
+            lookup(self.rows, row_hash(ids, self.size)) * weights[..., j : j + 1]
             for j, row_hash in enumerate(self.row_hashes)
         )
         return sum(terms)

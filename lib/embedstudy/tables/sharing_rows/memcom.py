@@ -4,10 +4,9 @@ Pansare et al., "Learning Compressed Embeddings for On-Device Inference" (MLSys 
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.hashing import affordable_floor, field_slots
 
 
@@ -54,8 +53,8 @@ class MEmCom(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids)
-        shared = F.embedding(self.base[field] + local % self.slots[field], self.rows)
-        scalars = F.embedding(ids, self.scalars)
+        shared = lookup(self.rows, self.base[field] + local % self.slots[field])
+        scalars = lookup(self.scalars, ids)
         vectors = shared * scalars[..., :1]
         return vectors + scalars[..., 1:] if scalars.shape[-1] == 2 else vectors
 

@@ -5,13 +5,14 @@ Recommendation Systems" (KDD 2020): quotient and remainder (section 3, algorithm
 generalisation to k partitions (section 3.1, item 3).
 """
 
+import functools
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.errors import StudyError
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 
 OPS = ("mul", "add", "concat")
 
@@ -35,6 +36,8 @@ class QR(Table):
         super().__init__(field_rows, dim)
         check(self.method, "op", op, OPS)
         check(self.method, "parts", parts, range(2, 5))
+        if op == "concat" and parts > dim:
+            raise StudyError(f"qr cannot divide {dim} columns among {parts} parts: use op='mul'.")
         self.op, self.size = op, size
         widths = [dim // parts + (j < dim % parts) if op == "concat" else dim for j in range(parts)]
         fields, heights, kept = [], [0] * parts, 0
@@ -76,26 +79,25 @@ class QR(Table):
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids)
         whole = self.whole[field]
-        rest = torch.where(whole, 0, local)
-        modulus, base = self.modulus[field], self.base[field]
-        vectors = [F.embedding(self.first_row[field] + rest % modulus, self.parts[0])]
-        rest = rest // modulus
-        for part in self.parts[1:]:
-            vectors.append(F.embedding(self.other_row[field] + rest % base, part))
-            rest = rest // base
-        composed = self.compose(vectors)
         if self.rows is None:
-            return composed
-        own = F.embedding(torch.where(whole, self.whole_row[field] + local, 0), self.rows)
+            return self.composed(field, local)
+        own = lookup(self.rows, torch.where(whole, self.whole_row[field] + local, 0))
+        if not len(self.parts[0]):
+            return own
+        composed = self.composed(field, torch.where(whole, 0, local))
         return torch.where(whole.unsqueeze(-1), own, composed)
 
-    def compose(self, vectors: list[Tensor]) -> Tensor:
+    def composed(self, field: Tensor, local: Tensor) -> Tensor:
+        """The vectors of the fields that are compressed: [...] twice -> [..., dim]."""
+        modulus, base = self.modulus[field], self.base[field]
+        vectors = [lookup(self.parts[0], self.first_row[field] + local % modulus)]
+        rest = local // modulus
+        for part in self.parts[1:]:
+            vectors.append(lookup(part, self.other_row[field] + rest % base))
+            rest = rest // base
         if self.op == "concat":
             return torch.cat(vectors, -1)
-        result = vectors[0]
-        for vector in vectors[1:]:
-            result = result * vector if self.op == "mul" else result + vector
-        return result
+        return functools.reduce(torch.mul if self.op == "mul" else torch.add, vectors)
 
     def config(self) -> dict:
         return {

@@ -5,11 +5,10 @@ in Deep Learning Recommendation Systems" (MLSys 2022), section 3.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedstudy.seeding import derive
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 
 PRIME = 2038074743  # the authors'; A f + B x + C c + D < 2**63 for fewer than 2**31 ids
 
@@ -20,7 +19,7 @@ class ROBE(Table):
     h(f, x, c) = ((A f + B x + C c + D) mod P) mod |M|, x the id within its field; the sign
     g = +-1 is the parity of a second such function of (f, x, i), left out with ``sign=False``.
     ``z`` is the size of a block, by default the whole row (one read of memory). Sizes are exact to
-    one number, and any budget is feasible.
+    one number; the array is never shorter than a row.
 
     Honest note: h is the paper's linear function; on ids that follow one another it spreads blocks
     less evenly than chance for some seeds.
@@ -51,7 +50,7 @@ class ROBE(Table):
             "seed": seed,
         }
         high = spec.rows * spec.dim
-        return largest(cls, budget, lambda size: sizes | {"size": size}, 1, high)
+        return largest(cls, budget, lambda size: sizes | {"size": size}, spec.dim, high)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.array, std=spec.init_std, generator=rng)
@@ -59,12 +58,14 @@ class ROBE(Table):
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids)
         start = _linear(self.place, field, local, self.column[: -(-self.dim // self.z)]) % self.size
-        address = (start[..., self.column // self.z] + self.column % self.z) % self.size
-        vectors = F.embedding(address, self.array).squeeze(-1)
+        address = start.unsqueeze(-1) + self.column[: self.z]  # [..., blocks, z]
+        address = address.flatten(-2)[..., : self.dim]
+        address = torch.where(address < self.size, address, address - self.size)
+        vectors = lookup(self.array, address).squeeze(-1)
         if not self.sign:
             return vectors
-        odd = _linear(self.parity, field, local, self.column) % 2
-        return vectors * (1 - 2 * odd)
+        odd = _linear(self.parity, field, local, self.column) & 1
+        return torch.where(odd == 1, -vectors, vectors)
 
     def config(self) -> dict:
         return {

@@ -5,10 +5,9 @@ Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for We
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.hashing import UniversalHash
 
 
@@ -48,7 +47,7 @@ class Unified(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         slots = torch.stack([hashed(ids, self.size) for hashed in self.hashes], -1)
-        return F.embedding(slots, self.rows).flatten(-2)[..., : self.dim]
+        return lookup(self.rows, slots).flatten(-2)[..., : self.dim]
 
     def config(self) -> dict:
         return {
