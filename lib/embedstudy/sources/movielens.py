@@ -13,6 +13,7 @@ from embedstudy.errors import StudyError
 from embedstudy.seeding import numpy_generator
 from embedstudy.sources.ctr import write_ctr
 from embedstudy.sources.manifest import TABULAR, verify, wheel
+from embedstudy.sources.splitting import parts, random_parts
 from embedstudy.sources.wheels import Wheel
 
 FIELDS = ["user", "item", "age", "gender", "occupation", "zip", "genres", "hour", "weekday"]
@@ -82,16 +83,11 @@ def _genres(items: pl.DataFrame) -> pl.DataFrame:
 
 def random_split(events: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
     """Split rows at random into 8:1:1; every part keeps the rows' order."""
-    order = numpy_generator(seed, "movielens", "split").permutation(len(events))
-    return {part: events[np.sort(rows)] for part, rows in _parts(order).items()}
+    dealt = random_parts(len(events), numpy_generator(seed, "movielens", "split"))
+    return {split: events[rows] for split, rows in dealt.items()}
 
 
 def time_split(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """The first 8 tenths of the time-ordered rows, the next tenth, the last tenth."""
     ordered = events.sort("time", "user", "item")
-    return {part: ordered[rows] for part, rows in _parts(np.arange(len(events))).items()}
-
-
-def _parts(rows: np.ndarray) -> dict[str, np.ndarray]:
-    first, second = len(rows) * 8 // 10, len(rows) * 9 // 10
-    return dict(zip(("train", "valid", "test"), np.split(rows, [first, second]), strict=True))
+    return {split: ordered[rows] for split, rows in parts(np.arange(len(events))).items()}
