@@ -10,7 +10,6 @@ COMMON = {
     "init_std": 0.01,
     "backbone_options": {},
     "train": {},
-    "device": "cpu",
 }
 
 

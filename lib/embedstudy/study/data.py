@@ -96,6 +96,11 @@ def _whole(frames: dict[str, pl.DataFrame], fields: list[str], rows: list[int]):
     return ids, rows, whole["label"].to_numpy(), whole["unseen"].to_numpy(), sizes
 
 
+def is_prepared(name: str) -> bool:
+    """Whether ``load_ctr`` finds the data set."""
+    return (PREPARED / name / "spec.json").is_file()
+
+
 @functools.lru_cache(maxsize=2)
 def load_ctr(
     name: str, events: int | None = None, min_count: int = 2, device: str = "cpu"
@@ -107,7 +112,7 @@ def load_ctr(
     out-of-vocabulary row). Loaded sets are kept, so that a worker reads each once.
     """
     folder = PREPARED / name
-    if not (folder / "spec.json").is_file():
+    if not is_prepared(name):
         raise StudyError(
             f"Data set '{name}' is not prepared: {folder.relative_to(PREPARED.parents[1])} has no "
             "spec.json; run `dvc repro` for the bundled sets, or the loader of the official files."

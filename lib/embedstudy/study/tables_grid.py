@@ -26,7 +26,6 @@ def table_runs(
     init_std: float,
     backbone_options: dict,
     train: dict,
-    device: str,
     min_count: int = 2,
 ) -> list[dict]:
     """The runs of one family, the full product of the lists, in a fixed order.
@@ -52,7 +51,6 @@ def table_runs(
             "min_count": min_count,
             "backbone_options": backbone_options,
             "train": train,
-            "device": device,
         }
         for dataset, backbone, variant in product(datasets, backbones, variants)
         for budget in ([1.0] if variant.method == "full" else budgets)

@@ -42,6 +42,12 @@ def backbone_class(name: str) -> type[torch.nn.Module]:
     return backbones[name]
 
 
+def sources(run: dict) -> list[str]:
+    """The modules that a run loads by name; its record depends on their source."""
+    method = method_class(run["family"], run["method"])
+    return [method.__module__, backbone_class(run["backbone"]).__module__]
+
+
 def check(run: dict) -> None:
     """Raise ``StudyError`` if the run cannot start, before any long work."""
     method_class(run["family"], run["method"])

@@ -1,0 +1,87 @@
+"""Paired comparisons of AUC: a bootstrap over test events and seeds, and Holm's correction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from embedstudy.seeding import numpy_generator
+
+
+def resampling_weights(events: int, resamples: int, seed: int = 0) -> np.ndarray:
+    """How often each event occurs in each bootstrap sample: int64 [resamples, events].
+
+    The same arguments give the same samples, which is what pairs two models: both are evaluated
+    on the same resampled events.
+    """
+    rng = numpy_generator(seed, "bootstrap", events)
+    drawn = rng.integers(0, events, (resamples, events))
+    drawn += events * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * events).reshape(resamples, events)
+
+
+def weighted_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AUC of each bootstrap sample, ties counted half: [resamples].
+
+    ``labels``, ``scores`` [N], ``weights`` [resamples, N]. One sort serves all samples. NaN where
+    a sample lacks one of the classes.
+    """
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    groups = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # one group a tied score
+    positive = labels[order] > 0.5
+    weights = weights[:, order].astype(np.float64)
+    won = np.add.reduceat(weights * positive, groups, axis=1)
+    lost = np.add.reduceat(weights * ~positive, groups, axis=1)
+    below = np.cumsum(lost, axis=1) - lost / 2
+    with np.errstate(invalid="ignore"):
+        return (won * below).sum(1) / (won.sum(1) * lost.sum(1))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A mean difference with its bootstrap standard error; the interval is the normal one."""
+
+    effect: float
+    error: float
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.effect - norm.ppf(0.975) * self.error
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.effect + norm.ppf(0.975) * self.error
+
+    def p_value(self, margin: float = 0.0) -> float:
+        """Two-sided p of the hypothesis that the effect equals ``margin``."""
+        if self.error == 0:
+            return float(self.effect == margin)
+        return float(2 * norm.sf(abs(self.effect - margin) / self.error))
+
+
+def paired_effect(differences: np.ndarray, observed: float, seed: int = 0) -> Effect:
+    """Effect of a difference measured on several seeds.
+
+    ``differences`` [seeds, resamples]: the difference on each bootstrap sample of the events;
+    ``observed``: the mean difference on the events themselves. Each bootstrap draw also draws the
+    seeds with replacement, so the error covers both which events and which seeds were met. With
+    one seed only the events vary; with few, the seeds' share is a rough estimate.
+    """
+    seeds, resamples = differences.shape
+    chosen = numpy_generator(seed, "seeds", seeds).integers(0, seeds, (resamples, seeds))
+    draws = differences[chosen, np.arange(resamples)[:, None]].mean(axis=1)
+    return Effect(observed, float(np.nanstd(draws, ddof=1)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p-values, in the order given (Holm, 1979)."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p)
+    adjusted = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    result = np.empty(len(p))
+    result[order] = adjusted
+    return result.tolist()

@@ -1,0 +1,194 @@
+"""Comparisons over rows and per-example scores: what chapters, frontier and claims rest on."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from embedstudy import paths
+from embedstudy.errors import StudyError
+from embedstudy.measure.significance import (
+    Effect,
+    paired_effect,
+    resampling_weights,
+    weighted_auc,
+)
+from embedstudy.study.data import load_ctr
+from embedstudy.study.grid import GridResult
+
+CELL = ["dataset", "backbone", "label", "budget"]  # one point of a chart; seeds vary within
+
+
+def budget_name(budget: float) -> str:
+    """'full', '1/10', ...: how a budget is written everywhere.
+
+    >>> budget_name(0.1), budget_name(1.0)
+    ('1/10', 'full')
+    """
+    return "full" if budget == 1 else f"1/{round(1 / budget)}"
+
+
+def collect(chapters: Iterable[str], resamples: int = 200) -> "Evidence":
+    """The rows and scores of several chapters; a run that two chapters share counts once."""
+    rows, scores = [], {}
+    for chapter in chapters:
+        folder = paths.RESULTS / chapter
+        if not (folder / "rows.parquet").is_file():
+            raise StudyError(f"Chapter '{chapter}' has no rows yet: run 'dvc repro' first.")
+        rows.append(pl.read_parquet(folder / "rows.parquet"))
+        frame = pl.read_parquet(folder / "scores.parquet")
+        scores |= {name: frame[name] for name in frame.columns}
+    joined = pl.concat(rows, how="diagonal_relaxed").unique(
+        "key", keep="first", maintain_order=True
+    )
+    return Evidence(joined, scores, resamples)
+
+
+class Evidence:
+    """Rows with what is needed to compare them: a paired bootstrap of every run's AUC.
+
+    ``rows``: a row a run; ``scores``: test probabilities of each run, by key. Bootstrap samples
+    are drawn once a data set, so that any two runs on it are paired event by event.
+    """
+
+    def __init__(self, rows: pl.DataFrame, scores: dict[str, pl.Series], resamples: int = 200):
+        self.rows, self.scores, self.resamples = rows, scores, resamples
+        self._draws: dict[str, np.ndarray] = {}
+        self._samples: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+
+    @classmethod
+    def of(cls, result: GridResult, resamples: int = 200) -> "Evidence":
+        """The evidence of one chapter's grid."""
+        scores = {name: result.scores[name] for name in result.scores.columns}
+        return cls(result.rows, scores, resamples)
+
+    @cached_property
+    def ok(self) -> pl.DataFrame:
+        """The rows of the runs that succeeded."""
+        return self.rows.filter(pl.col("status") == "ok")
+
+    def _sample(self, row: dict) -> tuple[np.ndarray, np.ndarray]:
+        """Test labels [N] and bootstrap weights [resamples, N] of the row's data set."""
+        name = (row["dataset"], row.get("events"), row["min_count"])
+        if name not in self._samples:
+            labels = load_ctr(*name).test.labels.cpu().numpy()
+            self._samples[name] = labels, resampling_weights(len(labels), self.resamples)
+        return self._samples[name]
+
+    def draws(self, row: dict) -> np.ndarray:
+        """Test AUC of a run on each bootstrap sample: [resamples]."""
+        key = row["key"]
+        if key not in self._draws:
+            labels, weights = self._sample(row)
+            scores = self.scores[key].drop_nulls().to_numpy()
+            self._draws[key] = weighted_auc(labels, scores, weights)
+        return self._draws[key]
+
+    def effect(self, left: pl.DataFrame, right: pl.DataFrame) -> Effect | None:
+        """Mean difference of test AUC, left minus right, paired by seed.
+
+        Each side holds the same number of runs a seed (one for each budget compared). None if the
+        sides share no seed.
+        """
+        sides = [dict(tuple(_by_seed(side))) for side in (left, right)]
+        seeds = [seed for seed in sides[0] if seed in sides[1]]
+        if not seeds:
+            return None
+        draws, observed = [], []
+        for seed in seeds:
+            a, b = sides[0][seed], sides[1][seed]
+            draws.append(sum(map(self.draws, a)) / len(a) - sum(map(self.draws, b)) / len(b))
+            observed.append(_mean(a) - _mean(b))
+        return paired_effect(np.stack(draws), float(np.mean(observed)))
+
+
+def _by_seed(side: pl.DataFrame) -> Iterable[tuple[int, list[dict]]]:
+    for seed in sorted(side["seed"].unique()):
+        yield seed, side.filter(pl.col("seed") == seed).to_dicts()
+
+
+def _mean(rows: list[dict]) -> float:
+    return float(np.mean([row["test_auc"] for row in rows]))
+
+
+def summary(rows: pl.DataFrame) -> pl.DataFrame:
+    """One line a method and budget: means over seeds, and the difference to the full table.
+
+    Columns: dataset, backbone, label, budget, status, seeds, test_auc, lowest and highest over
+    seeds, delta (to the full table of the same seed), test_logloss, serve_bytes, of_full (serve
+    bytes as a fraction of the fp32 payload).
+    """
+    full = rows.filter(pl.col("method") == "full").select(
+        "dataset", "backbone", "seed", full_auc="test_auc"
+    )
+    auc = pl.col("test_auc")
+    return (
+        rows.join(full, on=["dataset", "backbone", "seed"], how="left", maintain_order="left")
+        .group_by(CELL, maintain_order=True)
+        .agg(
+            status=pl.col("status").unique().sort().str.join(", "),
+            seeds=auc.count(),
+            test_auc=auc.mean(),
+            lowest=auc.min(),
+            highest=auc.max(),
+            delta=(auc - pl.col("full_auc")).mean(),
+            test_logloss=pl.col("test_logloss").mean(),
+            serve_bytes=pl.col("serve_bytes").max(),
+            of_full=(pl.col("serve_bytes") / pl.col("full_bytes")).max(),
+        )
+        .sort(
+            ["dataset", "backbone", "budget"], descending=[False, False, True], maintain_order=True
+        )
+    )
+
+
+def compare_to_full(evidence: Evidence) -> pl.DataFrame:
+    """Every method and budget against the full table: ``CELL``, delta, low, high, serve_bytes."""
+    lines = []
+    methods = evidence.ok.filter(pl.col("method") != "full")
+    for cell in methods.select(CELL).unique(maintain_order=True).to_dicts():
+        left = methods.filter([pl.col(name) == value for name, value in cell.items()])
+        effect = evidence.effect(left, _full(evidence.ok, cell))
+        if effect is not None:
+            lines.append(
+                cell
+                | {"delta": effect.effect, "low": effect.low, "high": effect.high}
+                | {"test_auc": left["test_auc"].mean(), "serve_bytes": left["serve_bytes"].max()}
+            )
+    return pl.DataFrame(lines)
+
+
+def _full(rows: pl.DataFrame, cell: dict) -> pl.DataFrame:
+    return rows.filter(
+        (pl.col("method") == "full")
+        & (pl.col("dataset") == cell["dataset"])
+        & (pl.col("backbone") == cell["backbone"])
+    )
+
+
+def findings(comparison: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
+    """What a chapter's comparison says: for each data set, backbone and budget one sentence."""
+    said = []
+    order = ["dataset", "backbone", "budget"]
+    groups = comparison.sort(order, descending=[False, False, True], maintain_order=True)
+    for (dataset, backbone, budget), group in groups.group_by(order, maintain_order=True):
+        best = group.sort("delta", descending=True).row(0, named=True)
+        worst = group.sort("delta").row(0, named=True)
+        close = group.filter(pl.col("high") >= 0)["label"].to_list()
+        said.append(
+            f"{dataset}, {backbone}, {budget_name(budget)} of the bytes: {best['label']} comes "
+            f"closest to the full table ({best['delta']:+.4f} AUC, 95 % interval "
+            f"{best['low']:+.4f} to {best['high']:+.4f}), {worst['label']} is furthest "
+            f"({worst['delta']:+.4f}). "
+            + (f"No loss is shown for {', '.join(close)}." if close else "Every method loses.")
+        )
+    for status in ("infeasible", "diverged", "failed"):
+        bad = rows.filter(pl.col("status") == status)
+        for (dataset, label), group in bad.group_by(["dataset", "label"], maintain_order=True):
+            budgets = ", ".join(
+                budget_name(b) for b in group["budget"].unique().sort(descending=True)
+            )
+            word = "not feasible" if status == "infeasible" else status
+            said.append(f"{dataset}: {label} is {word} at {budgets}.")
+    return said

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedstudy.measure import quality
+from embedstudy.measure.significance import (
+    Effect,
+    holm,
+    paired_effect,
+    resampling_weights,
+    weighted_auc,
+)
+
+
+def delong_error(labels, a, b):
+    """Standard error of AUC(a) - AUC(b) by DeLong et al. (1988), written out pair by pair."""
+
+    def placements(scores):
+        won = scores[labels == 1][:, None] > scores[labels == 0][None, :]
+        return won.mean(1), won.mean(0)
+
+    (a1, a0), (b1, b0) = placements(a), placements(b)
+    m, n = (labels == 1).sum(), (labels == 0).sum()
+    return np.sqrt(np.var(a1 - b1, ddof=1) / m + np.var(a0 - b0, ddof=1) / n)
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=3, max_size=30
+    )
+)
+def test_weighted_auc_equals_repeating_the_events(triples):
+    labels, scores, weights = (np.array(column, dtype=float) for column in zip(*triples, strict=True))
+    repeats = weights.astype(int)
+    expected = quality.auc(np.repeat(labels, repeats), np.repeat(scores, repeats))
+    actual = weighted_auc(labels, scores, weights[None])[0]
+    if expected is None:
+        assert np.isnan(actual)
+    else:
+        assert actual == pytest.approx(expected)
+
+
+def test_the_bootstrap_error_agrees_with_delong():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 3000)
+    shared = labels + rng.normal(size=3000)
+    a, b = shared + rng.normal(size=3000) * 0.3, shared + rng.normal(size=3000) * 0.5
+    weights = resampling_weights(3000, 800)
+    differences = weighted_auc(labels, a, weights) - weighted_auc(labels, b, weights)
+    effect = paired_effect(differences[None], 0.0)
+    assert effect.error == pytest.approx(delong_error(labels, a, b), rel=0.12)
+
+
+def test_the_error_covers_the_spread_of_seeds():
+    differences = np.array([[0.0] * 500, [0.02] * 500])  # no noise but that of the two seeds
+    effect = paired_effect(differences, 0.01)
+    assert effect.error == pytest.approx(0.02 * np.sqrt(0.5) / 2, rel=0.15)
+    assert effect.low < 0 < effect.high
+
+
+def test_intervals_and_p_values_are_the_normal_ones():
+    effect = Effect(0.01, 0.01 / 1.959964)
+    assert effect.low == pytest.approx(0, abs=1e-9)
+    assert effect.p_value() == pytest.approx(0.05, abs=1e-6)
+    assert effect.p_value(margin=0.01) == 1.0
+    assert Effect(0.0, 0.0).p_value() == 1.0
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
