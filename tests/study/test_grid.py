@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -13,6 +14,7 @@ from embedstudy.errors import StudyError
 from embedstudy.study import params
 from embedstudy.study.grid import hash_data, run_grid
 from embedstudy.study.progress import describe, remaining
+from embedstudy.study.rows import flatten, frame, score_frame
 from embedstudy.study.store import RunStore
 
 SCRIPT = Path(__file__).with_name("run_fake_grid.py")
@@ -172,6 +174,46 @@ def test_changed_data_repeat_the_runs_on_it(project):
     assert hash_data("toy") != before
     grid(project, [*toy, *runs("mean")])
     assert len(executed(project)) == 6
+
+
+def test_a_changed_method_repeats_its_own_runs(project, tmp_path, monkeypatch):
+    for name in ("fake_work.py", "fake_method.py"):
+        (tmp_path / name).write_text(SCRIPT.with_name(name).read_text())
+        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    both = runs("mean", "nan", seeds=(0,))
+    grid(project, both)
+    with (tmp_path / "fake_method.py").open("a") as file:
+        file.write("# better\n")
+    grid(project, both)
+    assert executed(project) == ["mean 0", "nan 0", "mean 0"]
+    with (tmp_path / "fake_work.py").open("a") as file:
+        file.write("# better\n")
+    grid(project, both)
+    assert executed(project)[3:] == ["mean 0", "nan 0"]
+
+
+def test_work_that_does_not_tell_its_sources_is_refused(project):
+    with pytest.raises(StudyError, match="fake_method needs a function sources"):
+        run_grid(runs("mean"), work="fake_method:scores", chapter="fake", workers=0)
+
+
+def test_columns_keep_their_group_and_mixed_kinds_a_common_type():
+    shown = frame(
+        [{"seed": 0}, {"seed": 1, "options.op": "mul"}],
+        [{"auc": 1, "k": 1}, {"auc": 0.5, "k": "a", "gone": None}],
+    )
+    assert shown.columns == ["seed", "options.op", "auc", "k", "gone"]
+    assert shown.rows() == [(0, None, 1.0, "1", None), (1, "mul", 0.5, "a", None)]
+    assert flatten({"a": {"b": [1, 2], "c": {}}, "d": None}) == {"a.b": "[1, 2]", "d": None}
+    with pytest.raises(StudyError, match="name a column 'seed'"):
+        frame([{"seed": 0}], [{"seed": 1}])
+
+
+def test_shorter_scores_end_in_nulls():
+    shown = score_frame({"a": np.ones(3), "b": np.zeros(1)})
+    assert shown.to_dict(as_series=False) == {"a": [1, 1, 1], "b": [0, None, None]}
+    assert score_frame({}).shape == (0, 0)
 
 
 def test_a_chapter_must_import_what_its_runs_execute(project, write_notebook, monkeypatch):

@@ -5,7 +5,7 @@ import yaml
 
 from embedstudy.errors import StudyError
 from embedstudy.study import params
-from embedstudy.study.params import Mapping, Number, check
+from embedstudy.study.schema import Mapping, Number, check
 
 
 def edit(project, **changes):

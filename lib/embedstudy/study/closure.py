@@ -149,7 +149,7 @@ def run_sources(work: str, modules: Iterable[str] = (), package: Path = PACKAGE)
     """
     origins = [_origin(name) for name in (work, *modules)]
     skip = frozenset(path.parent / "__init__.py" for path in origins[1:]) - set(origins)
-    return sorted({origins[0], *imports(*origins, package=package, skip=skip)})
+    return sorted({*origins, *imports(*origins, package=package, skip=skip)})
 
 
 def _origin(module: str) -> Path:

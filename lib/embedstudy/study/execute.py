@@ -27,6 +27,7 @@ from embedstudy import errors, paths
 from embedstudy.errors import StudyError
 from embedstudy.study import atomic, environment, params
 from embedstudy.study.normalise import normalise, to_bytes
+from embedstudy.study.schema import nearest
 
 _TOLD = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 
@@ -35,7 +36,7 @@ def find_chapter(chapter: str) -> Path:
     """The notebook of a chapter; raises ``StudyError`` with the nearest name if there is none."""
     notebook = paths.NOTEBOOKS / f"{chapter}.ipynb"
     if not notebook.is_file():
-        hint = params.nearest(chapter, params.chapters())
+        hint = nearest(chapter, params.chapters())
         raise StudyError(f"There is no chapter '{chapter}': {hint}")
     return notebook
 

@@ -156,10 +156,9 @@ class _Worker:
             self.pipe.send(run)
 
     def stop(self) -> None:
-        with contextlib.suppress(OSError):
-            self.pipe.close()
         self.process.terminate()
         self.process.join()
+        self.pipe.close()
 
 
 class Processes:

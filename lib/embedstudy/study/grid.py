@@ -5,9 +5,10 @@ A run is a JSON-safe dict, for example::
     {"place": "tables", "dataset": "movielens", "backbone": "dcnv2", "family": "sharing_rows",
      "method": "qr", "label": "QR (mul)", "options": {"op": "mul"}, "budget": 0.1, "seed": 0}
 
-The module of the work function may hold two more functions: ``check(run)`` raises ``StudyError``
-for a run that cannot start, before any long work; ``sources(run)`` lists the modules that the work
-loads by name for this run, so that the record depends on their source.
+The module of the work function holds two more functions: ``sources(run)`` lists the modules that
+the work loads by name for this run (its method, its backbone), so that the record depends on their
+source; ``check(run)``, which may be left out, raises ``StudyError`` for a run that cannot start,
+before any long work.
 """
 
 import functools
@@ -70,9 +71,10 @@ def run_grid(
     """Execute what is not recorded yet, record it, write the chapter's files, return its rows.
 
     ``work``: import path of the work function, ``embedstudy.study.tables_run:work``. ``chapter``:
-    name of the folders below ``results`` and ``reports``. ``workers`` (0: in this process) and
-    ``device``: those of ``params.yaml`` unless given. ``data_hashes``: hash of each data set; by
-    default that of ``results/prepared/<dataset>``.
+    name of the folders below ``results`` and ``reports``. ``workers`` and ``device``: those of
+    ``params.yaml`` unless given; 0 workers is for debugging, in this process, where modules stay
+    as they were first imported. ``data_hashes``: hash of each data set; by default that of
+    ``results/prepared/<dataset>``.
 
     Runs that fail are in the rows with their error; ``GridResult.require_ok`` raises for them.
     Raises ``StudyError`` before any run starts if one of them cannot start.
@@ -143,7 +145,12 @@ def hash_data(dataset: str) -> str:
 def _keys(runs: list[dict], work: str, data_hashes: dict[str, str] | None) -> list[str]:
     """The key of each run in the store: parameters, data, source, versions, threads."""
     module = work.partition(":")[0]
-    loaded = getattr(importlib.import_module(module), "sources", lambda run: ())
+    loaded = getattr(importlib.import_module(module), "sources", None)
+    if loaded is None:
+        raise StudyError(
+            f"{module} needs a function sources(run): the names of the modules that it loads by "
+            "name for a run, so that an edit of them repeats the run."
+        )
     versions = {name: metadata.version(name) for name in ("torch", "numpy")}
     if data_hashes is None:
         names = sorted({run["dataset"] for run in runs if "dataset" in run})
@@ -220,27 +227,39 @@ def _is_final(finished: Finished | None) -> bool:
 # -- after ------------------------------------------------------------------------------------
 def _publish(chapter: str, runs: list[dict], keys: list[str], store: RunStore) -> GridResult:
     """Write rows, scores, artefacts and times; all but the times are deterministic."""
-    table, times, scores, artefacts, failures = [], [], {}, [], []
+    names, ends = [], []
     for run, key in zip(runs, keys, strict=True):
         # The name of a run in files: its parameters alone, the same on every device and version.
-        name = digest({k: v for k, v in run.items() if k != "device"})[:16]
-        finished = store.get(key)
-        if finished is None:
+        names.append(digest({k: v for k, v in run.items() if k != "device"})[:16])
+        ends.append(store.get(key))
+        if ends[-1] is None:
             raise StudyError(f"The record of {progress.describe(run)} was damaged: start again.")
-        table.append(rows.row(name, run, finished))
-        times.append({"key": name} | rows.flatten(finished.outcome.volatile))
-        for array, values in finished.outcome.arrays.items():
-            scores[name if array == "test" else f"{name}.{array}"] = values
-        artefacts.append((name, key))
-        if finished.status == "failed":
-            failures.append(f"{progress.describe(run)}: {finished.error}")
+    named = [{"key": name} for name in names]
     result = GridResult(
-        rows.frame(table), rows.score_frame(scores), rows.frame(times), tuple(failures)
+        rows.frame(
+            named,
+            [rows.flatten(run) for run in runs],
+            [rows.flatten(end.outcome.result) for end in ends],
+            [{"status": end.status, "error": end.error} for end in ends],
+        ),
+        rows.score_frame(
+            {
+                name if array == "test" else f"{name}.{array}": values
+                for name, end in zip(names, ends, strict=True)
+                for array, values in end.outcome.arrays.items()
+            }
+        ),
+        rows.frame(named, [rows.flatten(end.outcome.volatile) for end in ends]),
+        tuple(
+            f"{progress.describe(run)}: {end.error}"
+            for run, end in zip(runs, ends, strict=True)
+            if end.status == "failed"
+        ),
     )
     folder = paths.RESULTS / chapter
     atomic.sweep(folder)
     rows.write_frame(result.rows, folder / "rows.parquet")
     rows.write_frame(result.scores, folder / "scores.parquet")
-    rows.write_artefacts(store, artefacts, folder / "artefacts")
+    rows.write_artefacts(store, zip(names, keys, strict=True), folder / "artefacts")
     rows.write_frame(result.times, paths.REPORTS / chapter / "times.parquet")
     return result

@@ -10,7 +10,6 @@ import polars as pl
 
 from embedstudy.errors import StudyError
 from embedstudy.study import atomic
-from embedstudy.study.outcome import Finished
 from embedstudy.study.store import RunStore
 
 
@@ -25,16 +24,6 @@ def flatten(values: dict, prefix: str = "") -> dict:
     return flat
 
 
-def row(key: str, run: dict, finished: Finished) -> dict:
-    """The deterministic row of a run: identity, result, status, error."""
-    identity, result = {"key": key} | flatten(run), flatten(finished.outcome.result)
-    ending = {"status": finished.status, "error": finished.error}
-    twice = (identity.keys() & result.keys()) | (ending.keys() & (identity | result).keys())
-    if twice:
-        raise StudyError(f"A run and its result both name a column '{min(twice)}': rename one.")
-    return identity | result | ending
-
-
 def _column(name: str, values: list) -> pl.Series:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
@@ -44,14 +33,20 @@ def _column(name: str, values: list) -> pl.Series:
     return pl.Series(name, values, None if kinds else pl.String)
 
 
-def frame(rows: list[dict]) -> pl.DataFrame:
-    """A frame with the union of the rows' columns, each in the order of first appearance.
+def frame(*groups: list[dict]) -> pl.DataFrame:
+    """A frame whose row i is the i-th dict of each group; a group's columns stand together.
 
-    Columns that mix whole and other numbers are Float64; other mixtures are text.
+    Within a group, columns stand in the order of first appearance. Those that mix whole and other
+    numbers are Float64; other mixtures are text. Raises ``StudyError`` when two groups share one.
     """
-    ends = [name for name in ("status", "error") if rows and name in rows[0]]
-    names = dict.fromkeys(name for one in rows for name in one if name not in ends)
-    return pl.DataFrame([_column(n, [one.get(n) for one in rows]) for n in [*names, *ends]])
+    columns: list[pl.Series] = []
+    for group in groups:
+        names = list(dict.fromkeys(name for one in group for name in one))
+        twice = {column.name for column in columns} & set(names)
+        if twice:
+            raise StudyError(f"Two parts of a run name a column '{min(twice)}': rename one.")
+        columns += [_column(name, [one.get(name) for one in group]) for name in names]
+    return pl.DataFrame(columns)
 
 
 def score_frame(scores: dict[str, np.ndarray]) -> pl.DataFrame:
