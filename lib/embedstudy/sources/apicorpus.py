@@ -109,12 +109,18 @@ def _chunks(wheels: dict[str, Path]) -> Iterator[Chunk]:
 
 def _map(chunks: list[Chunk], scratch: Path, workers: int | None) -> Iterable[tuple[int, int]]:
     work = partial(parse_chunk, scratch=scratch)
-    workers = min(workers or len(os.sched_getaffinity(0)), len(chunks))
+    workers = min(workers or _cores(), len(chunks))
     if workers <= 1:
         yield from map(work, chunks)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from pool.map(work, chunks)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: those this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def parse_chunk(chunk: Chunk, scratch: Path) -> tuple[int, int]:
