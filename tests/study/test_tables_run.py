@@ -7,7 +7,7 @@ RUN = {
     "place": "tables",
     "dataset": "toy",
     "backbone": "dcnv2",
-    "family": "baselines",
+    "family": "reference",
     "method": "full",
     "label": "full",
     "options": {},
@@ -59,7 +59,7 @@ def test_a_budget_below_the_header_is_not_feasible(prepared):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"method": "magic"}, "Unknown method 'magic' in family 'baselines': choose one of full"),
+        ({"method": "magic"}, "Unknown method 'magic' in family 'reference': choose one of full"),
         ({"family": "magic"}, "no family of tables called 'magic'"),
         ({"backbone": "magic"}, "Unknown backbone 'magic'"),
         ({"budget": 0}, "Budget 0 of method 'full' is impossible"),

@@ -8,7 +8,7 @@ from embedstudy.backbones import BACKBONES
 from embedstudy.errors import Diverged
 from embedstudy.study.data import load_ctr
 from embedstudy.study.train import Model, TrainConfig, fit, predict
-from embedstudy.tables.baselines import METHODS
+from embedstudy.tables.reference import METHODS
 
 CONFIG = TrainConfig(batch=128, lr=0.01, epochs=12, patience=1)
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from embedstudy.errors import StudyError
 from embedstudy.tables.artefact import _DTYPES, Compact, load, save
 
-SERVER = "tables.baselines.full:Full"
+SERVER = "tables.reference.full:Full"
 shapes = st.lists(st.integers(0, 5), max_size=3)
 names = st.text('abcdefgh_.ü"\\', min_size=1, max_size=6)
 

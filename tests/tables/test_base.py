@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables import baselines, sharing_rows
+from embedstudy.tables import baselines, reference, sharing_rows
 from embedstudy.tables.artefact import save
 from embedstudy.tables.base import TableSpec, check, largest, planned_bytes
 
-METHODS = baselines.METHODS | sharing_rows.METHODS
+METHODS = reference.METHODS | baselines.METHODS | sharing_rows.METHODS
 VARIANTS = {
     "double_hash": [{}, {"op": "concat"}],
     "hash_embeddings": [{}, {"hashes": 3, "weights": 0.25}],

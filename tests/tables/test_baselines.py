@@ -7,6 +7,7 @@ from torch import nn
 from embedstudy.tables.base import TableSpec, planned_bytes
 from embedstudy.tables.baselines import METHODS
 from embedstudy.tables.frequency import most_frequent, ordered
+from embedstudy.tables.reference import Full
 
 ROWS = (50, 7, 30)
 
@@ -16,7 +17,7 @@ def spec(dim=8, counts=None):
 
 
 def test_full_is_an_embedding_in_values_and_gradients():
-    table = METHODS["full"].build(spec(), 0, 0)
+    table = Full.build(spec(), 0, 0)
     plain = nn.Embedding.from_pretrained(table.rows.detach().clone(), freeze=False)
     ids = torch.randint(0, 87, (40, 3))
     assert torch.equal(table(ids), plain(ids))

@@ -13,6 +13,9 @@ class Variant:
     options: dict = field(default_factory=dict)
 
 
+FULL = Variant("full table", "full")
+
+
 def table_runs(
     family: str,
     variants: list[Variant],
@@ -30,16 +33,17 @@ def table_runs(
 ) -> list[dict]:
     """The runs of one family, the full product of the lists, in a fixed order.
 
-    The uncompressed table (method ``full``) has no budget to vary: it runs once a seed, at 1.0.
-    ``events`` maps a data set to the size of the subset to use; sets that it does not name are
+    The uncompressed table comes first in every grid, once a seed: it has no budget to vary, and
+    where another chapter has recorded it, it is not run again. ``events`` maps a data set to the size of the subset to use; sets that it does not name are
     used whole.
     """
+    lines = [("reference", FULL, [1.0]), *((family, variant, budgets) for variant in variants)]
     return [
         {
             "place": "tables",
             "dataset": dataset,
             "backbone": backbone,
-            "family": family,
+            "family": of,
             "method": variant.method,
             "label": variant.label,
             "options": variant.options,
@@ -52,7 +56,7 @@ def table_runs(
             "backbone_options": backbone_options,
             "train": train,
         }
-        for dataset, backbone, variant in product(datasets, backbones, variants)
-        for budget in ([1.0] if variant.method == "full" else budgets)
+        for dataset, backbone, (of, variant, sizes) in product(datasets, backbones, lines)
+        for budget in sizes
         for seed in seeds
     ]
