@@ -31,7 +31,9 @@ def delong_error(labels, a, b):
     )
 )
 def test_weighted_auc_equals_repeating_the_events(triples):
-    labels, scores, weights = (np.array(column, dtype=float) for column in zip(*triples, strict=True))
+    labels, scores, weights = (
+        np.array(column, dtype=float) for column in zip(*triples, strict=True)
+    )
     repeats = weights.astype(int)
     expected = quality.auc(np.repeat(labels, repeats), np.repeat(scores, repeats))
     actual = weighted_auc(labels, scores, weights[None])[0]

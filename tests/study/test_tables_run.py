@@ -63,6 +63,7 @@ def test_a_budget_below_the_header_is_not_feasible(prepared):
         ({"family": "magic"}, "no family of tables called 'magic'"),
         ({"backbone": "magic"}, "Unknown backbone 'magic'"),
         ({"budget": 0}, "Budget 0 of method 'full' is impossible"),
+        ({"options": {"rank": 3}}, "Method 'full' has no option 'rank'"),
         ({"train": {"epoch": 3}}, "Unknown training parameter 'epoch'"),
     ],
 )

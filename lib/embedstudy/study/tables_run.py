@@ -50,7 +50,13 @@ def sources(run: dict) -> list[str]:
 
 def check(run: dict) -> None:
     """Raise ``StudyError`` if the run cannot start, before any long work."""
-    method_class(run["family"], run["method"])
+    known = method_class(run["family"], run["method"]).options()
+    wrong = sorted(set(run["options"]) - set(known))
+    if wrong:
+        raise StudyError(
+            f"Method '{run['method']}' has no option '{wrong[0]}': "
+            f"it takes {', '.join(known) or 'none'}."
+        )
     backbone_class(run["backbone"])
     unknown = set(run["train"]) - _TRAIN_KEYS
     if unknown:

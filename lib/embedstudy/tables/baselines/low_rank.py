@@ -1,7 +1,7 @@
 """A low-rank table: every row a combination of k learned directions.
 
 The truncated form that SVD gives a trained table, learned from scratch instead ("ldim" in the code
-of Tsitsulin et al., "Clustering the Sketch", NeurIPS 2023, where it beats most methods that it is
+of Tsang and Ahle, "Clustering the Sketch", NeurIPS 2023, where it beats most methods that it is
 a baseline for).
 """
 
