@@ -181,6 +181,7 @@ def test_options_lists_names_and_defaults():
     [
         (0, range(1, 9), "a whole number from 1 to 8, not 0"),
         (True, range(1, 9), "a whole number from 1 to 8, not True"),
+        (2.0, range(1, 9), "a whole number from 1 to 8, not 2.0"),
         ("xor", ("mul", "add"), "one of 'mul', 'add', not 'xor'"),
         (1, (True, False), "one of True, False, not 1"),
     ],

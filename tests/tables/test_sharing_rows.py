@@ -368,5 +368,7 @@ def test_adapt_emb_splits_rows_as_asked():
     made = frequency_spec()
     table = METHODS["adapt_emb"].build(made, made.full_bytes // 5, 0, hot=0.8)
     assert table.frequent.number / len(table.rows) == pytest.approx(0.8, abs=0.02)
-    with pytest.raises(StudyError, match="hot of adapt_emb is between 0 and 1, not 1"):
+    with pytest.raises(
+        StudyError, match="hot of adapt_emb must be a number between 0 and 1, not 1"
+    ):
         METHODS["adapt_emb"].build(made, made.full_bytes // 5, 0, hot=1)

@@ -155,12 +155,20 @@ def lookup(rows: Tensor, index: Tensor) -> Tensor:
 
 def check(method: str, option: str, value: object, allowed: range | tuple) -> None:
     """Raise ``StudyError`` unless ``value`` is one of ``allowed`` (a range or a tuple)."""
-    if isinstance(value, bool) != isinstance(allowed[0], bool) or value not in allowed:
+    if type(value) is not type(allowed[0]) or value not in allowed:
         if isinstance(allowed, range):
             text = f"a whole number from {allowed[0]} to {allowed[-1]}"
         else:
             text = "one of " + ", ".join(map(repr, allowed))
         raise StudyError(f"The option {option} of {method} must be {text}, not {value!r}.")
+
+
+def check_share(method: str, option: str, value: object) -> None:
+    """Raise ``StudyError`` unless ``value`` is a number between 0 and 1, both excluded."""
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise StudyError(
+            f"The option {option} of {method} must be a number between 0 and 1, not {value!r}."
+        )
 
 
 def planned_bytes(cls: type[Table], config: dict) -> int:

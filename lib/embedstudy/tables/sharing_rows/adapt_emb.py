@@ -7,8 +7,7 @@ functions for the rare ids, the frequency-based double hashing of Zhang et al. (
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import StudyError
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.base import Table, TableSpec, check, check_share, largest, lookup
 from embedstudy.tables.frequency import Frequent, choices
 from embedstudy.tables.hashing import FieldHash, field_slots
 
@@ -46,8 +45,7 @@ class AdaptEmb(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, hot: float = 0.5, hashes: int = 1
     ) -> dict:
-        if not 0 < hot < 1:
-            raise StudyError(f"The option hot of {cls.method} is between 0 and 1, not {hot!r}.")
+        check_share(cls.method, "hot", hot)
         kept, ids = choices(spec), spec.rows - len(spec.field_rows)
 
         def config(total: int) -> dict:

@@ -1,7 +1,7 @@
 """Double hashing: two hash functions, so that few ids meet in both.
 
 Zhang et al., "Model Size Reduction Using Frequency Based Double Hashing for Recommender Systems"
-(RecSys 2020), section 3; rows of their own for frequent ids are the method ``adapt_emb``.
+(RecSys 2020). Rows of their own for frequent ids are the method ``adapt_emb``.
 """
 
 import torch

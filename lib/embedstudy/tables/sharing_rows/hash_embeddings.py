@@ -1,14 +1,12 @@
 """Hash embeddings: a learned combination of a few shared rows.
 
-Svenstrup, Hansen and Winther, "Hash Embeddings for Efficient Word Representations" (NeurIPS 2017),
-section 3.
+Svenstrup, Hansen and Winther, "Hash Embeddings for Efficient Word Representations" (NeurIPS 2017).
 """
 
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import StudyError
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.base import Table, TableSpec, check, check_share, largest, lookup
 from embedstudy.tables.hashing import UniversalHash
 
 
@@ -39,10 +37,7 @@ class HashEmbeddings(Table):
         cls, spec: TableSpec, budget: int, seed: int, *, hashes: int = 2, weights: float = 0.5
     ) -> dict:
         check(cls.method, "hashes", hashes, range(1, 9))
-        if not 0 < weights < 1:
-            raise StudyError(
-                f"The option weights of {cls.method} is a share between 0 and 1, not {weights!r}."
-            )
+        check_share(cls.method, "weights", weights)
 
         def config(words: int) -> dict:
             own = min(spec.rows, max(1, int(weights * words) // hashes))

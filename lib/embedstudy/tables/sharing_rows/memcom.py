@@ -1,6 +1,6 @@
 """MEmCom: shared rows, told apart by a scalar for each id.
 
-Pansare et al., "Learning Compressed Embeddings for On-Device Inference" (MLSys 2022), section 3.
+Pansare et al., "Learning Compressed Embeddings for On-Device Inference" (MLSys 2022).
 """
 
 import torch

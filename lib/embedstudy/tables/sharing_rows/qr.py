@@ -1,8 +1,8 @@
 """Compositional embeddings: an id is written in digits, and each digit has a small table.
 
 Shi et al., "Compositional Embeddings Using Complementary Partitions for Memory-Efficient
-Recommendation Systems" (KDD 2020): quotient and remainder (section 3, algorithm 2) and the
-generalisation to k partitions (section 3.1, item 3).
+Recommendation Systems" (KDD 2020): the quotient-remainder trick (algorithm 2) and
+its generalisation to k complementary partitions.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """ROBE-Z: rows are blocks of one shared array, at hashed places.
 
 Desai, Chou and Shrivastava, "Random Offset Block Embedding (ROBE) for Compressed Embedding Tables
-in Deep Learning Recommendation Systems" (MLSys 2022), section 3.
+in Deep Learning Recommendation Systems" (MLSys 2022), whose block hash is h below.
 """
 
 import torch

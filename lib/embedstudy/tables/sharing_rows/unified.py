@@ -1,7 +1,7 @@
 """Unified Embedding: one table for all fields (feature multiplexing).
 
 Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for Web-Scale ML Systems"
-(NeurIPS 2023), section 3 and, for several look-ups an id, section 5.
+(NeurIPS 2023): feature multiplexing, and several look-ups for one id.
 """
 
 import torch
