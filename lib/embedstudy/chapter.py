@@ -94,7 +94,7 @@ def serving_rows(table: Table, spec: TableSpec) -> pl.DataFrame:
         for name, parameter in table.named_parameters():
             used = parameter.grad.reshape(len(parameter), -1).ne(0).any(1)
             lines += [
-                {"id": identity, "row": f"{name.removeprefix('parts.')}[{row}]", "used": value}
+                {"id": identity, "row": f"{name.replace('.', ' ')}, row {row}", "used": value}
                 for row, value in enumerate(used.tolist())
             ]
     return pl.DataFrame(lines)

@@ -7,6 +7,7 @@ from embedstudy.measure import quality
 from embedstudy.study import claims, evidence, frontier
 from embedstudy.study.data import load_ctr
 from embedstudy.study.evidence import Evidence
+from embedstudy.study.pareto import pareto
 
 METHODS = [("full", "reference", 1.0), ("hash", "sharing_rows", 0.1), ("qr", "sharing_rows", 0.1)]
 NOISE = {"full": 0.5, "hash": 4.0, "qr": 0.6}
@@ -61,7 +62,7 @@ def test_findings_name_the_closest_method_and_what_was_not_feasible(study):
 
 def test_pareto_keeps_what_nothing_beats_and_both_of_two_equals():
     points = [(100, 0.7), (200, 0.75), (300, 0.74), (200, 0.75), (200, 0.70)]
-    assert frontier.pareto(points) == [True, True, False, True, False]
+    assert pareto(points) == [True, True, False, True, False]
 
 
 def test_the_best_method_is_chosen_on_validation_not_on_test(study):

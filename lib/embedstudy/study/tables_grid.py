@@ -23,7 +23,7 @@ def table_runs(
     datasets: list[str],
     backbones: list[str],
     budgets: list[float],
-    seeds: list[int],
+    seeds: dict[str, list[int]],
     events: dict[str, int],
     dim: int,
     init_std: float,
@@ -34,7 +34,7 @@ def table_runs(
     """The runs of one family, the full product of the lists, in a fixed order.
 
     The uncompressed table comes first in every grid, once a seed: it has no budget to vary, and
-    where another chapter has recorded it, it is not run again. ``events`` maps a data set to the size of the subset to use; sets that it does not name are
+    where another chapter has recorded it, it is not run again. ``seeds`` maps each data set to its seeds, ``events`` a data set to the size of the subset to use; sets that it does not name are
     used whole.
     """
     lines = [("reference", FULL, [1.0]), *((family, variant, budgets) for variant in variants)]
@@ -58,5 +58,5 @@ def table_runs(
         }
         for dataset, backbone, (of, variant, sizes) in product(datasets, backbones, lines)
         for budget in sizes
-        for seed in seeds
+        for seed in seeds[dataset]
     ]

@@ -18,6 +18,7 @@ from embedstudy.study.train import Fit, Model, Progress, TrainConfig, fit, predi
 from embedstudy.tables import artefact
 from embedstudy.tables.base import Table
 
+_SMALLEST_SLICE = 100  # events; the AUC of fewer is noise and is left out
 _TRAIN_KEYS = set(TrainConfig.__dataclass_fields__)
 
 
@@ -109,7 +110,8 @@ def _quality(served: Model, data: CtrData) -> tuple[dict, np.ndarray]:
         data.counts.numpy(), data.test.ids.cpu().numpy(), data.test.unseen.cpu().numpy(), starts
     )
     for name, mask in masks.items():
-        result[f"test_auc_{name}"] = quality.auc(labels[mask], scores[mask])
+        enough = mask.sum() >= _SMALLEST_SLICE
+        result[f"test_auc_{name}"] = quality.auc(labels[mask], scores[mask]) if enough else None
     return result, scores
 
 

@@ -1,0 +1,18 @@
+"""Every chart of the study. ``enable`` turns the theme on and makes charts survive papermill."""
+
+from embedstudy.figures.comparisons import claims, deltas, slices
+from embedstudy.figures.frontier import frontier
+from embedstudy.figures.pictures import rows_picture, show_cardinality, show_skew
+from embedstudy.figures.theme import enable, save_svg
+
+__all__ = [
+    "claims",
+    "deltas",
+    "enable",
+    "frontier",
+    "rows_picture",
+    "save_svg",
+    "show_cardinality",
+    "show_skew",
+    "slices",
+]

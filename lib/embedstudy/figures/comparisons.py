@@ -1,0 +1,110 @@
+"""Differences with their intervals: against the full table, by slice, and by claim."""
+
+import altair as alt
+import polars as pl
+
+from embedstudy.figures.theme import COLOURS
+from embedstudy.study.evidence import budget_name
+
+_BLUE, _ORANGE, _GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
+
+
+def _named(frame: pl.DataFrame) -> pl.DataFrame:
+    names = pl.col("budget").map_elements(budget_name, return_dtype=pl.String)
+    return frame.with_columns(
+        panel=pl.col("dataset") + ", " + pl.col("backbone"), budget_name=names
+    )
+
+
+def _zero(frame: pl.DataFrame) -> alt.Chart:
+    return alt.Chart(frame).mark_rule(strokeDash=[6, 4], color="#333").encode(x=alt.datum(0))
+
+
+def deltas(comparison: pl.DataFrame) -> alt.TopLevelMixin:
+    """Difference of test AUC to the full table with its 95 % interval, a panel a budget.
+
+    The dashed line at zero is the uncompressed table.
+    """
+    frame = _named(comparison)
+    budgets = [budget_name(b) for b in frame["budget"].unique().sort(descending=True)]
+    x = alt.X("delta:Q", title="test AUC minus full table's (95 % interval)")
+    y = alt.Y("label:N", title=None, sort=None)
+    base = alt.Chart(frame).encode(y=y)
+    layered = alt.layer(
+        _zero(frame),
+        base.mark_rule(strokeWidth=2, color=_BLUE).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(filled=True, size=60, color=_BLUE, opacity=1).encode(
+            x=x,
+            tooltip=["label:N", "budget_name:N", *_numbers("delta", "low", "high", "test_auc")],
+        ),
+    ).properties(width=210, height=alt.Step(20))
+    return layered.facet(
+        column=alt.Column("budget_name:N", title="budget: fraction of the bytes", sort=budgets),
+        row=alt.Row("panel:N", title=None),
+    ).resolve_scale(x="independent")
+
+
+def _numbers(*names: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{name}:Q", format="+.4f") for name in names]
+
+
+def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
+    """Loss of AUC on hot, cold and unseen events against the full table, mean over seeds."""
+    kinds = ["hot", "cold", "unseen"]
+    columns = [f"test_auc_{kind}" for kind in kinds]
+    same = ["dataset", "backbone", "seed"]
+    full = rows.filter(pl.col("method") == "full").select(
+        *same, **{f"full_{column}": pl.col(column) for column in columns}
+    )
+    ok = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full")).join(full, on=same)
+    cell = ["dataset", "backbone", "label", "budget"]
+    means = ok.group_by(cell, maintain_order=True).agg(
+        **{kind: (pl.col(c) - pl.col(f"full_{c}")).mean() for kind, c in zip(kinds, columns)}  # noqa: B905
+    )
+    frame = _named(means.unpivot(kinds, index=cell, variable_name="slice", value_name="delta"))
+    frame = frame.drop_nulls("delta")
+    budgets = [budget_name(b) for b in frame["budget"].unique().sort(descending=True)]
+    scale = alt.Scale(domain=kinds, range=[_ORANGE, _BLUE, _GREEN])
+    shapes = alt.Scale(domain=kinds, range=["circle", "square", "triangle-up"])
+    points = alt.Chart(frame).mark_point(filled=True, size=60, opacity=0.9).encode(
+        y=alt.Y("label:N", title=None, sort=None),
+        x=alt.X("delta:Q", title="test AUC minus full table's"),
+        color=alt.Color("slice:N", scale=scale, title="events", sort=kinds),
+        shape=alt.Shape("slice:N", scale=shapes, title="events", sort=kinds),
+        tooltip=["label:N", "budget_name:N", "slice:N", *_numbers("delta")],
+    )  # fmt: skip
+    layered = alt.layer(_zero(frame), points).properties(width=210, height=alt.Step(20))
+    return layered.facet(
+        column=alt.Column("budget_name:N", title="budget: fraction of the bytes", sort=budgets),
+        row=alt.Row("panel:N", title=None),
+    ).resolve_scale(x="independent")
+
+
+def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:
+    """Effect of each claim with its 95 % interval; the tick is the claim's margin."""
+    frame = verdicts.drop_nulls("effect").with_columns(
+        panel=pl.col("dataset") + ", " + pl.col("backbone")
+    )
+    kinds = ["holds", "does not hold", "not decided"]
+    scale = alt.Scale(domain=kinds, range=[_GREEN, _ORANGE, "#666666"])
+    shapes = alt.Scale(domain=kinds, range=["circle", "triangle-down", "square"])
+    base = alt.Chart(frame).encode(y=alt.Y("id:N", title=None, sort=None).axis(labelLimit=260))
+    colour = alt.Color("verdict:N", scale=scale, title="verdict")
+    layered = alt.layer(
+        _zero(frame),
+        base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
+        base.mark_tick(thickness=2, color="#000", size=16).encode(x="margin:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(
+            x=alt.X("effect:Q", title="difference of test AUC (95 % interval; tick: margin)"),
+            color=colour,
+            shape=alt.Shape("verdict:N", scale=shapes, title="verdict"),
+            tooltip=[
+                "text:N",
+                "left:N",
+                "right:N",
+                *_numbers("effect", "low", "high"),
+                "verdict:N",
+            ],
+        ),
+    ).properties(width=380, height=alt.Step(24))
+    return layered.facet(row=alt.Row("panel:N", title=None)).resolve_scale(x="independent")

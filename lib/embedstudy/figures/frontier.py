@@ -1,0 +1,91 @@
+"""Quality against bytes: the study's main chart."""
+
+import altair as alt
+import polars as pl
+
+from embedstudy.figures.theme import BYTES, look
+from embedstudy.study.evidence import CELL, budget_name
+from embedstudy.study.pareto import pareto
+
+
+def _points(rows: pl.DataFrame) -> pl.DataFrame:
+    """One point a method and budget: mean, lowest and highest test AUC over seeds."""
+    auc = pl.col("test_auc")
+    ok = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full"))
+    points = ok.group_by([*CELL, "family"], maintain_order=True).agg(
+        test_auc=auc.mean(), lowest=auc.min(), highest=auc.max(), seeds=auc.count(),
+        serve_bytes=pl.col("serve_bytes").max(),
+    )  # fmt: skip
+    names = pl.col("budget").map_elements(budget_name, return_dtype=pl.String)
+    return points.with_columns(budget_name=names)
+
+
+def _panel(
+    points: pl.DataFrame, full: float | None, title: str, names: list[str], pick: alt.Parameter
+) -> alt.LayerChart:
+    colour, shape, dash = look(names)
+    front = pareto(points.select("serve_bytes", "test_auc").rows())
+    points = points.with_columns(front=pl.Series(front))
+    faded = alt.condition(pick, alt.value(1.0), alt.value(0.08))
+    x = alt.X("serve_bytes:Q", title="bytes of the served file (log scale)").scale(
+        type="log", nice=False, padding=24
+    ).axis(labelExpr=BYTES, tickCount=6)  # fmt: skip
+    y = alt.Y("test_auc:Q", title="test AUC (mean over seeds)").scale(zero=False).axis(format=".3f")
+    base = alt.Chart(points).encode(
+        x=x,
+        color=alt.Color("label:N", scale=colour, title="method (click to single out)"),
+        opacity=faded,
+    )
+    lines = base.mark_line(strokeWidth=1.6).encode(
+        y=y, strokeDash=alt.StrokeDash("label:N", scale=dash, title="method (click to single out)")
+    )
+    spread = base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("lowest:Q"), y2="highest:Q")
+    tooltip = [
+        alt.Tooltip("label:N", title="method"),
+        alt.Tooltip("budget_name:N", title="budget"),
+        alt.Tooltip("serve_bytes:Q", title="bytes", format=","),
+        alt.Tooltip("test_auc:Q", title="test AUC", format=".4f"),
+        alt.Tooltip("lowest:Q", title="lowest seed", format=".4f"),
+        alt.Tooltip("highest:Q", title="highest seed", format=".4f"),
+        alt.Tooltip("seeds:Q", title="seeds"),
+    ]
+    marks = base.mark_point(size=70, filled=True).encode(
+        y=y,
+        shape=alt.Shape("label:N", scale=shape, title="method (click to single out)"),
+        tooltip=tooltip,
+    )
+    ring = alt.Chart(points.filter(pl.col("front"))).mark_point(
+        size=230, filled=False, stroke="#444", strokeWidth=1.3, shape="circle"
+    ).encode(x=x, y=y)  # fmt: skip
+    layers = [lines, spread, marks, ring]
+    if full is not None:
+        reference = alt.Chart(pl.DataFrame({"auc": [full], "text": [f"full table {full:.4f}"]}))
+        layers.append(
+            reference.mark_rule(strokeDash=[6, 4], color="#333", strokeWidth=1.4).encode(y="auc:Q")
+        )
+        layers.append(
+            reference.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color="#333").encode(
+                y="auc:Q", x=alt.value(0), text="text:N"
+            )
+        )
+    return alt.layer(*layers).properties(width=560, height=340, title=title)
+
+
+def frontier(rows: pl.DataFrame, title: str | None = None) -> alt.VConcatChart:
+    """Test AUC against bytes of the served file, a panel for each data set and backbone.
+
+    Points are means over seeds with a bar from the lowest to the highest; ringed points are on the
+    Pareto front; the dashed line is the uncompressed table. Runs that are not ok are left out.
+    """
+    points = _points(rows)
+    names = points["label"].unique(maintain_order=True).to_list()
+    pick = alt.selection_point(fields=["label"], bind="legend", name="pick")
+    panels = []
+    for (dataset, backbone), group in points.group_by(["dataset", "backbone"], maintain_order=True):
+        same = (pl.col("dataset") == dataset) & (pl.col("backbone") == backbone)
+        full = rows.filter(same & (pl.col("method") == "full"))["test_auc"].mean()
+        panels.append(_panel(group, full, f"{dataset}, {backbone}: quality against bytes", names, pick))
+    if panels:  # one selection, in the first panel, serves all
+        panels[0].layer[0] = panels[0].layer[0].add_params(pick)
+    chart = alt.vconcat(*panels).resolve_scale(x="independent", y="independent")
+    return chart.properties(title=title) if title else chart

@@ -1,0 +1,72 @@
+"""``python -m embedstudy.study.summary CHAPTER...``: rows -> the small files that git keeps.
+
+Metrics for ``dvc metrics diff``, a series for ``dvc plots diff`` and the frontier as SVG for the
+README: deterministic, and written apart from the expensive stages, so that those keep their cache.
+"""
+
+import argparse
+import json
+import sys
+
+import polars as pl
+
+from embedstudy import figures, paths
+from embedstudy.errors import StudyError
+from embedstudy.study import atomic
+from embedstudy.study.evidence import budget_name, collect, summary
+
+FOLDER = paths.RESULTS / "summary"
+
+
+def metrics(table: pl.DataFrame) -> dict:
+    """dataset -> backbone -> label -> budget -> mean test AUC (5 digits), serve bytes, status."""
+    nested: dict = {}
+    for line in table.to_dicts():
+        auc = line["test_auc"]
+        cell = nested.setdefault(line["dataset"], {}).setdefault(line["backbone"], {})
+        cell.setdefault(line["label"], {})[budget_name(line["budget"])] = {
+            "test_auc": None if auc is None else round(auc, 5),
+            "serve_bytes": line["serve_bytes"],
+            "status": line["status"],
+        }
+    return nested
+
+
+def points(table: pl.DataFrame) -> list[dict]:
+    """One point a method and budget, for ``dvc plots``; runs without a quality are left out."""
+    known = table.drop_nulls("test_auc").sort("dataset", "backbone", "label", "serve_bytes")
+    return [
+        {
+            "panel": f"{line['dataset']}, {line['backbone']}",
+            "label": line["label"],
+            "budget": budget_name(line["budget"]),
+            "serve_bytes": line["serve_bytes"],
+            "test_auc": round(line["test_auc"], 5),
+        }
+        for line in known.to_dicts()
+    ]
+
+
+def write(chapters: list[str]) -> None:
+    """Write ``results/summary``: metrics.json, frontier.json and a frontier SVG a data set."""
+    rows = collect(chapters).rows
+    table = summary(rows)
+    for name, content in (("metrics", metrics(table)), ("frontier", points(table))):
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        atomic.write_bytes(FOLDER / f"{name}.json", text.encode())
+    for dataset in rows["dataset"].unique(maintain_order=True):
+        chart = figures.frontier(rows.filter(pl.col("dataset") == dataset))
+        figures.save_svg(chart, FOLDER / f"frontier-{dataset}.svg")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="+", help="sections such as baselines")
+    try:
+        write(parser.parse_args().chapters)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
