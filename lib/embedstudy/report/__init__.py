@@ -1,0 +1,1 @@
+"""The study as a web site that needs no server and no network: ``python -m embedstudy.report``."""

@@ -1,0 +1,93 @@
+"""From an executed notebook to the inside of its page."""
+
+import re
+from dataclasses import dataclass
+
+from bs4 import BeautifulSoup
+from jinja2 import FileSystemLoader, pass_context
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from embedstudy.errors import StudyError
+from embedstudy.report import formulas, frames
+from embedstudy.report.chapters import Chapter
+from embedstudy.report.charts import MIMES, TEMPLATES, Charts
+
+_LOADED = (  # what nbconvert would fetch from the network
+    "require_js_url",
+    "mathjax_url",
+    "mermaid_js_url",
+    "mermaid_layout_elk_js_url",
+    "jquery_url",
+    "widget_renderer_url",
+    "jupyter_widgets_base_url",
+)
+_PRIORITY = [*MIMES, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """HTML of a chapter, its number of charts, and its second-level headings as (id, text)."""
+
+    html: str
+    charts: int
+    headings: list[tuple[str, str]]
+
+
+class _Exporter(HTMLExporter):
+    @pass_context
+    def markdown2html(self, context, source):
+        return formulas.to_html(source, context.get("cell", {}).get("attachments"))
+
+
+def _exporter(charts: Charts) -> HTMLExporter:
+    exporter = _Exporter(
+        template_name="base",
+        template_file="body.html.j2",
+        extra_loaders=[FileSystemLoader(TEMPLATES)],
+        config=Config({"NbConvertBase": {"display_data_priority": [*_PRIORITY, "text/plain"]}}),
+        **dict.fromkeys(_LOADED, ""),
+    )
+    exporter.register_filter("chart", charts)
+    exporter.register_filter("tidy", frames.tidy)
+    return exporter
+
+
+_FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
+
+
+def _fetched(soup: BeautifulSoup) -> str | None:
+    """An address that opening the page would load, or None."""
+    for name, attribute in _FETCHED.items():
+        for tag in soup.find_all(name):
+            if re.match(r"(https?:)?//", tag.get(attribute, "")):
+                return tag[attribute]
+    return None
+
+
+def render(chapter: Chapter) -> Body:
+    """The inside of a chapter's page.
+
+    Raises ``StudyError`` for a formula that cannot be drawn, a chart that holds NaN, and content
+    that would be loaded from the network.
+    """
+    charts = Charts(f"chapter {chapter.name}")
+    try:
+        html, _ = _exporter(charts).from_notebook_node(chapter.notebook)
+    except StudyError as error:
+        raise StudyError(f"Chapter {chapter.name}: {error}") from error
+    soup = BeautifulSoup(html, "html.parser")
+    address = _fetched(soup)
+    if address:
+        raise StudyError(
+            f"Chapter {chapter.name} would load {address} when opened: put it into the notebook."
+        )
+    for anchor in soup.select("a.anchor-link"):
+        anchor["aria-hidden"], anchor["tabindex"] = "true", "-1"
+    for table in soup.select(".markdown table"):
+        table.wrap(soup.new_tag("div", attrs={"class": "table", "tabindex": "0"}))
+    headings = [
+        (heading["id"], "".join(t for t in heading.strings if t != "#"))
+        for heading in soup.find_all("h2", id=True)
+    ]
+    return Body(str(soup), charts.count, headings)
