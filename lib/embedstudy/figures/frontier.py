@@ -84,7 +84,9 @@ def frontier(rows: pl.DataFrame, title: str | None = None) -> alt.VConcatChart:
     for (dataset, backbone), group in points.group_by(["dataset", "backbone"], maintain_order=True):
         same = (pl.col("dataset") == dataset) & (pl.col("backbone") == backbone)
         full = rows.filter(same & (pl.col("method") == "full"))["test_auc"].mean()
-        panels.append(_panel(group, full, f"{dataset}, {backbone}: quality against bytes", names, pick))
+        panels.append(
+            _panel(group, full, f"{dataset}, {backbone}: quality against bytes", names, pick)
+        )
     if panels:  # one selection, in the first panel, serves all
         panels[0].layer[0] = panels[0].layer[0].add_params(pick)
     chart = alt.vconcat(*panels).resolve_scale(x="independent", y="independent")

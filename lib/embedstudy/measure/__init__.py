@@ -1,0 +1,1 @@
+"""Quality, time, skew and significance."""

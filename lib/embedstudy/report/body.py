@@ -11,7 +11,7 @@ from traitlets.config import Config
 from embedstudy.errors import StudyError
 from embedstudy.report import formulas, frames
 from embedstudy.report.chapters import Chapter
-from embedstudy.report.charts import MIMES, TEMPLATES, Charts
+from embedstudy.report.charts import TEMPLATES, Charts, spec_of
 
 _LOADED = (  # what nbconvert would fetch from the network
     "require_js_url",
@@ -22,7 +22,14 @@ _LOADED = (  # what nbconvert would fetch from the network
     "widget_renderer_url",
     "jupyter_widgets_base_url",
 )
-_PRIORITY = [*MIMES, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg"]
+_PRIORITY = [
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/plain",
+]
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,10 @@ def _exporter(charts: Charts) -> HTMLExporter:
         template_name="base",
         template_file="body.html.j2",
         extra_loaders=[FileSystemLoader(TEMPLATES)],
-        config=Config({"NbConvertBase": {"display_data_priority": [*_PRIORITY, "text/plain"]}}),
+        config=Config({"NbConvertBase": {"display_data_priority": _PRIORITY}}),
         **dict.fromkeys(_LOADED, ""),
     )
+    exporter.register_filter("spec", spec_of)
     exporter.register_filter("chart", charts)
     exporter.register_filter("tidy", frames.tidy)
     return exporter

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import jinja2
@@ -12,7 +13,7 @@ from markupsafe import Markup
 from embedstudy.errors import StudyError
 
 TEMPLATES = Path(__file__).parent / "templates"
-MIMES = tuple(f"application/vnd.vegalite.v{major}+json" for major in (6, 5))
+_MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 
 
 @functools.cache
@@ -34,6 +35,11 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def spec_of(data: dict) -> dict | None:
+    """The Vega-Lite specification in the data of a notebook's output, if it is a chart."""
+    return next((value for name, value in data.items() if _MIME.fullmatch(name)), None)
 
 
 def _sentence(spec: dict) -> str:

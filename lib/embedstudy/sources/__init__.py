@@ -1,0 +1,1 @@
+"""Raw files -> tidy Parquet; one module a data set."""

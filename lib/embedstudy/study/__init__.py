@@ -1,0 +1,1 @@
+"""The grid of runs: parameters, training, resuming, evidence."""

@@ -1,0 +1,1 @@
+"""Smaller stand-ins for nn.Embedding; one folder a family."""
