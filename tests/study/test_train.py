@@ -10,7 +10,7 @@ from embedstudy.study.data import load_ctr
 from embedstudy.study.train import Model, TrainConfig, fit, predict
 from embedstudy.tables.reference import METHODS
 
-CONFIG = TrainConfig(batch=128, lr=0.01, epochs=12, patience=1)
+CONFIG = TrainConfig(batch=128, lr=0.01, epochs=12, patience=2)
 
 
 def model_for(data, seed=0):
@@ -66,3 +66,19 @@ def test_early_stopping_never_reads_the_test_split(prepared):
     assert fit(model_for(data), blind, CONFIG, 0).valid_logloss == pytest.approx(
         fit(model_for(data), data, CONFIG, 0).valid_logloss, abs=0
     )
+
+
+def test_clipping_bounds_the_step_and_zero_switches_it_off(prepared):
+    data = load_ctr(prepared)
+    losses = [
+        fit(model_for(data), data, TrainConfig(batch=128, lr=0.01, epochs=2, clip=clip), 0)
+        for clip in (0.0, 1e9, 1e-9)
+    ]
+    assert losses[0].valid_logloss == losses[1].valid_logloss
+    assert losses[2].valid_logloss > losses[0].valid_logloss
+
+
+def test_training_stops_after_patience_epochs_without_gain(prepared):
+    data = load_ctr(prepared)
+    result = fit(model_for(data), data, TrainConfig(batch=128, lr=0.05, epochs=40, patience=3), 0)
+    assert result.epochs == result.best_epoch + 3

@@ -11,6 +11,7 @@ import vl_convert
 from markupsafe import Markup
 
 from embedstudy.errors import StudyError
+from embedstudy.report.words import FILTERS
 
 TEMPLATES = Path(__file__).parent / "templates"
 _MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
@@ -28,13 +29,15 @@ def bundle(names: str = "window.vegaEmbed=vegaEmbed;") -> str:
 @functools.cache
 def templates() -> jinja2.Environment:
     """The report's own templates; what they are given is escaped unless it is ``Markup``."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters.update(FILTERS)
+    return environment
 
 
 def spec_of(data: dict) -> dict | None:

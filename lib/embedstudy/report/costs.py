@@ -5,12 +5,13 @@ from pathlib import Path
 import polars as pl
 
 _SHOWN = {  # column of times.parquet -> heading, digits
-    "train_seconds": ("training, s", 1),
+    "train_seconds": ("training, s", 2),
     "lookup_us_1": ("look-up of 1 row, µs", 1),
     "lookup_us_4096": ("look-up of 4,096 rows, µs", 0),
     "peak_rss_mib": ("peak memory, MiB", 0),
 }
-_IDENTITY = ["dataset", "backbone", "label", "budget"]
+TEXT = ("dataset", "backbone", "budget", "method")  # headings of columns that hold text
+_IDENTITY = ["dataset", "backbone", "budget", "label"]
 
 
 def _named(times: pl.DataFrame, rows: Path) -> pl.DataFrame:

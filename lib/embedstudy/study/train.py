@@ -26,9 +26,10 @@ class TrainConfig:
     batch: int = 1024  # events a step
     lr: float = 1e-3  # Adam, tables and backbone alike
     epochs: int = 20  # at most
-    patience: int = 1  # epochs without a better validation logloss before stopping
+    patience: int = 2  # stop after so many epochs in a row without a better validation logloss
     lr_decay: float = 1.0  # factor on the learning rate after an epoch that did not improve
     table_l2: float = 0.0  # Adam's coupled weight decay on the table's parameters
+    clip: float = 0.0  # largest norm of all gradients together; 0 switches clipping off
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def _epoch(model: Model, split: Split, optimizer, config: TrainConfig, order: Te
         extra = model.table.penalty()
         optimizer.zero_grad(set_to_none=True)
         (loss if extra is None else loss + extra).backward()
+        if config.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
         model.table.after_step(tick(steps))
         total += loss.detach()
@@ -137,7 +140,7 @@ def fit(
             best_state = {name: value.clone() for name, value in model.state_dict().items()}
             continue
         waited += 1
-        if waited > config.patience:
+        if waited >= config.patience:
             break
         for group in optimizer.param_groups:
             group["lr"] *= config.lr_decay
