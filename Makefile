@@ -22,7 +22,9 @@ env: $(STAMP)  ## create .venv from the lock
 repro: env  ## run the study: environment, data, all chapters, report
 	$(BIN)/python -m embedstudy.sources.manifest --missing-only
 	$(BIN)/python -m embedstudy.study.params
-	$(BIN)/dvc repro
+	$(BIN)/python -m embedstudy.report.plots_page >/dev/null
+	@started=$$(date +%s); PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro && \
+	  $(BIN)/python -m embedstudy.study.bench --record $$(($$(date +%s) - started))
 	@echo "Report: $(CURDIR)/reports/index.html"
 
 .PHONY: test
@@ -35,11 +37,15 @@ data: env  ## fetch and verify the pinned wheels
 
 .PHONY: lab
 lab: env  ## read and run the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir .
 
 .PHONY: report
 report: env  ## render the HTML report from the chapters already run
 	$(BIN)/python -m embedstudy.report
+
+.PHONY: calibrate
+calibrate: env  ## train the full table on Frappe_x1 with published settings (prepare frappe first)
+	$(BIN)/python -m embedstudy.study.calibrate
 
 .PHONY: bench
 bench: env  ## training speed against a bare loop; time spent outside training

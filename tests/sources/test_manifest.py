@@ -65,6 +65,18 @@ def test_only_what_is_missing_or_corrupt_is_fetched_and_named(data, index, capsy
     manifest.verify(data, lock=index)
 
 
+def test_without_repair_a_changed_file_is_refused_and_kept_but_missing_ones_are_fetched(
+    data, index
+):
+    (data / "one-1.0-py3-none-any.whl").unlink()
+    assert manifest.fetch(data, lock=index, repair=False) == 1
+    damage(data / "two-1.0-py3-none-any.whl")
+    changed = (data / "two-1.0-py3-none-any.whl").read_bytes()
+    with pytest.raises(StudyError, match=r"two-1\.0-.*does not match its sha256.*`make data`"):
+        manifest.fetch(data, lock=index, repair=False)
+    assert (data / "two-1.0-py3-none-any.whl").read_bytes() == changed
+
+
 @pytest.mark.parametrize("break_file", [damage, lambda path: path.write_bytes(b"PK\3\4")])
 def test_verify_names_a_corrupt_or_truncated_file(data, index, break_file):
     break_file(data / "two-1.0-py3-none-any.whl")

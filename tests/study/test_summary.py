@@ -1,0 +1,74 @@
+import json
+
+import polars as pl
+import pytest
+
+from embedstudy import paths
+from embedstudy.errors import StudyError
+from embedstudy.study import summary
+
+ROW = {
+    "dataset": "toy",
+    "backbone": "dcnv2",
+    "family": "f",
+    "method": "full",
+    "label": "full table",
+    "budget": 1.0,
+    "seed": 0,
+    "status": "ok",
+    "test_auc": 0.8123456,
+    "test_logloss": 0.5,
+    "serve_bytes": 1000,
+    "full_bytes": 900,
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Two chapters that share the run of the full table."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
+    monkeypatch.setattr(summary, "FOLDER", tmp_path / "summary")
+    missing = {"test_auc": None, "test_logloss": None, "serve_bytes": None, "full_bytes": None}
+    chapters = {
+        "one": [ROW | {"key": "a"}, ROW | {"key": "b", "label": "qr", "method": "qr", "budget": 0.1}],
+        "two": [
+            ROW | {"key": "a"},
+            ROW | missing | {"key": "c", "label": "tt", "method": "tt", "budget": 0.01}
+            | {"status": "infeasible"},
+        ],
+    }  # fmt: skip
+    for name, rows in chapters.items():
+        (tmp_path / name).mkdir()
+        pl.DataFrame(rows, infer_schema_length=None).write_parquet(tmp_path / name / "rows.parquet")
+        pl.DataFrame({row["key"]: [0.5] for row in rows}).write_parquet(
+            tmp_path / name / "scores.parquet"
+        )
+    return tmp_path
+
+
+def test_metrics_are_rounded_and_say_what_was_not_feasible(folder):
+    summary.write(["one", "two"])
+    found = json.loads((folder / "summary" / "metrics.json").read_text())["toy"]["dcnv2"]
+    assert found["full table"]["full"]["test_auc"] == 0.81235
+    assert found["qr"]["1/10"]["serve_bytes"] == 1000
+    assert found["tt"]["1/100"] == {"test_auc": None, "serve_bytes": None, "status": "infeasible"}
+
+
+def test_the_series_holds_each_shared_run_once(folder):
+    summary.write(["one", "two"])
+    series = json.loads((folder / "summary" / "frontier.json").read_text())
+    assert [point["label"] for point in series] == ["full table", "qr"]
+    assert (folder / "summary" / "frontier-toy.svg").stat().st_size > 1000
+
+
+def test_writing_twice_gives_the_same_bytes(folder):
+    def files():
+        summary.write(["one", "two"])
+        return {p.name: p.read_bytes() for p in (folder / "summary").iterdir()}
+
+    assert files() == files()
+
+
+def test_a_chapter_without_rows_is_one_sentence(folder):
+    with pytest.raises(StudyError, match="Chapter 'three' has no rows yet: run 'dvc repro'"):
+        summary.write(["three"])
