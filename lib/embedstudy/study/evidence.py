@@ -183,6 +183,7 @@ def findings(comparison: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
             f"({worst['delta']:+.4f}). "
             + (f"No loss is shown for {', '.join(close)}." if close else "Every method loses.")
         )
+    said += _still_improving(rows)
     for status in ("infeasible", "diverged", "failed"):
         bad = rows.filter(pl.col("status") == status)
         for (dataset, label), group in bad.group_by(["dataset", "label"], maintain_order=True):
@@ -192,3 +193,15 @@ def findings(comparison: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
             word = "not feasible" if status == "infeasible" else status
             said.append(f"{dataset}: {label} is {word} at {budgets}.")
     return said
+
+
+def _still_improving(rows: pl.DataFrame) -> list[str]:
+    """A warning for each data set where training ended at its limit, not by itself."""
+    ok = rows.filter(pl.col("status") == "ok")
+    ended = ok.filter(pl.col("best_epoch") == pl.col("train.epochs"))
+    return [
+        f"{dataset}: {len(group)} of {len(ok.filter(pl.col('dataset') == dataset))} runs were still "
+        "improving in their last allowed epoch; more training could raise them "
+        f"({', '.join(group['label'].unique(maintain_order=True))})."
+        for (dataset,), group in ended.group_by("dataset", maintain_order=True)
+    ]
