@@ -148,6 +148,7 @@ def test_two_versions_can_be_compared(checkout):
     [
         ("profile: smoke", "profile: somke", "did you mean 'smoke'"),
         ("epochs: 2", "epochs: two", "whole number"),
+        ("budgets: [0.5, 0.1]", "budgets: [0.5, 2]", "above 0 and at most 1"),
         ("backbone_options", "backbone_option", "backbone_option"),
         ("device: auto", "device: cuda", "CUDA"),
     ],

@@ -64,6 +64,7 @@ def test_a_budget_below_the_header_is_not_feasible(prepared):
         ({"backbone": "magic"}, "Unknown backbone 'magic'"),
         ({"budget": 0}, "Budget 0 of method 'full' is impossible"),
         ({"options": {"rank": 3}}, "Method 'full' has no option 'rank'"),
+        ({"train": {"monitor": "f1"}}, "train.monitor is 'f1': choose logloss or auc"),
         ({"train": {"epoch": 3}}, "Unknown training parameter 'epoch'"),
     ],
 )

@@ -6,6 +6,7 @@ from torch import nn
 
 from embedstudy.backbones import BACKBONES
 from embedstudy.errors import Diverged
+from embedstudy.measure import quality
 from embedstudy.study.data import load_ctr
 from embedstudy.study.train import Model, TrainConfig, fit, predict
 from embedstudy.tables.reference import METHODS
@@ -24,11 +25,11 @@ def test_training_learns_the_pattern_and_restores_the_best_epoch(prepared):
     data = load_ctr(prepared)
     model = model_for(data)
     result = fit(model, data, CONFIG, seed=0)
-    assert result.valid_logloss < 0.55  # a constant prediction gives 0.69, the truth 0.42
+    assert result.best < 0.55  # a constant prediction gives 0.69, the truth 0.42
     again = nn.functional.binary_cross_entropy_with_logits(
         predict(model, data.valid), data.valid.labels
     )
-    assert again.item() == result.valid_logloss
+    assert again.item() == result.best
     assert result.best_epoch <= result.epochs <= CONFIG.epochs
 
 
@@ -63,8 +64,8 @@ def test_divergence_is_detected(prepared):
 def test_early_stopping_never_reads_the_test_split(prepared):
     data = load_ctr(prepared)
     blind = type(data)(**(vars(data) | {"test": None}))
-    assert fit(model_for(data), blind, CONFIG, 0).valid_logloss == pytest.approx(
-        fit(model_for(data), data, CONFIG, 0).valid_logloss, abs=0
+    assert fit(model_for(data), blind, CONFIG, 0).best == pytest.approx(
+        fit(model_for(data), data, CONFIG, 0).best, abs=0
     )
 
 
@@ -74,11 +75,20 @@ def test_clipping_bounds_the_step_and_zero_switches_it_off(prepared):
         fit(model_for(data), data, TrainConfig(batch=128, lr=0.01, epochs=2, clip=clip), 0)
         for clip in (0.0, 1e9, 1e-9)
     ]
-    assert losses[0].valid_logloss == losses[1].valid_logloss
-    assert losses[2].valid_logloss > losses[0].valid_logloss
+    assert losses[0].best == losses[1].best
+    assert losses[2].best > losses[0].best
 
 
 def test_training_stops_after_patience_epochs_without_gain(prepared):
     data = load_ctr(prepared)
     result = fit(model_for(data), data, TrainConfig(batch=128, lr=0.05, epochs=40, patience=3), 0)
     assert result.epochs == result.best_epoch + 3
+
+
+def test_auc_can_decide_instead_of_logloss(prepared):
+    data = load_ctr(prepared)
+    model = model_for(data)
+    config = TrainConfig(batch=128, lr=0.01, epochs=6, monitor="auc")
+    result = fit(model, data, config, seed=0)
+    labels = data.valid.labels.numpy()
+    assert result.best == -quality.auc(labels, predict(model, data.valid).numpy())

@@ -69,8 +69,8 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
     points = alt.Chart(frame).mark_point(filled=True, size=60, opacity=0.9).encode(
         y=alt.Y("label:N", title=None, sort=None),
         x=alt.X("delta:Q", title="test AUC minus full table's"),
-        color=alt.Color("slice:N", scale=scale, title="events", sort=kinds),
-        shape=alt.Shape("slice:N", scale=shapes, title="events", sort=kinds),
+        color=alt.Color("slice:N", scale=scale, sort=kinds).legend(title="events", orient="top"),
+        shape=alt.Shape("slice:N", scale=shapes, sort=kinds).legend(title="events", orient="top"),
         tooltip=["label:N", "budget_name:N", "slice:N", *_numbers("delta")],
     )  # fmt: skip
     layered = alt.layer(_zero(frame), points).properties(width=210, height=alt.Step(20))

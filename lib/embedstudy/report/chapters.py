@@ -35,8 +35,10 @@ class Chapter:
 
     @property
     def part(self) -> str:
-        """Heading above it in the navigation; empty for the first and the last chapters."""
+        """Heading above it in the navigation; empty for the first chapter."""
         folder = posixpath.dirname(self.name)
+        if not folder and self.name.startswith("9"):
+            return "Across chapters"
         return PARTS.get(folder, folder.capitalize())
 
     def link(self, page: str) -> str:

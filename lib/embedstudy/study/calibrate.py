@@ -4,7 +4,7 @@ Trains the uncompressed table on Frappe_x1 with the settings of the BARS benchma
 ranking/ctr/<model>/<model>_frappe_x1; FuxiCTR v1.1) through the study's own loader and training
 loop, and writes the rows with their provenance to ``results/full/frappe_x1.json``.
 
-Departures from those settings: training stops on validation logloss instead of AUC, and the
+As there, validation AUC decides when to lower the learning rate and to stop. Departure: the
 learning rate has no lower bound.
 """
 
@@ -30,7 +30,15 @@ SETTINGS = {
     "deepfm": (_DEEP | {"dropout": 0.2}, 0.05, 0.9842),
     "dcnv2": (_DEEP | {"dropout": 0.4, "cross_layers": 4}, 0.05, 0.9845),
 }
-TRAIN = {"batch": 4096, "lr": 0.001, "epochs": 100, "patience": 2, "lr_decay": 0.1, "clip": 10.0}
+TRAIN = {
+    "batch": 4096,
+    "lr": 0.001,
+    "epochs": 100,
+    "patience": 2,
+    "lr_decay": 0.1,
+    "clip": 10.0,
+    "monitor": "auc",
+}
 
 
 def runs() -> list[dict]:

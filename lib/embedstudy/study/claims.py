@@ -156,6 +156,11 @@ def findings(verdicts: pl.DataFrame) -> list[str]:
         said.append(
             f"{where}: {line['verdict']}; {line['left']} minus {line['right']} is "
             f"{line['effect']:+.4f} AUC (95 % interval {line['low']:+.4f} to {line['high']:+.4f}, "
-            f"margin {line['margin']:+.4f}, Holm-adjusted p {line['p']:.3f}, {line['seeds']} seeds)."
+            f"margin {line['margin']:+.4f}, Holm-adjusted p {_p_value(line['p'])}, "
+            f"{line['seeds']} seed{'s' * (line['seeds'] != 1)})."
         )
     return said
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -180,6 +180,14 @@ def rule_like(default: Any) -> Any:
     return type(default)
 
 
+# Parameters that mean the same in every chapter, with rules that a default alone cannot tell.
+_STRICTER = {
+    "budgets": [Number(0, 1, above=True)],
+    "dim": Number(1, whole=True),
+    "resamples": Number(2, whole=True),
+}
+
+
 def chapter_parameters(chapter: str, chosen: str | None = None) -> dict:
     """The chapter's section of a profile, checked against what its notebook takes."""
     defaults = notebook_defaults(paths.NOTEBOOKS / f"{chapter}.ipynb")
@@ -189,6 +197,7 @@ def chapter_parameters(chapter: str, chosen: str | None = None) -> dict:
         return {}
     given = section(name, chosen)
     rules = {key: rule_like(value) for key, value in defaults.items()}
+    rules |= {key: rule for key, rule in _STRICTER.items() if key in rules}
     check(given, rules, f"params.yaml: {chosen}.{name}.")
     return given
 

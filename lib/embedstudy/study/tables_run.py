@@ -64,6 +64,8 @@ def check(run: dict) -> None:
         raise StudyError(
             f"Unknown training parameter '{min(unknown)}': choose from {', '.join(sorted(_TRAIN_KEYS))}."
         )
+    if run["train"].get("monitor", "logloss") not in ("logloss", "auc"):
+        raise StudyError(f"train.monitor is {run['train']['monitor']!r}: choose logloss or auc.")
     if not 0 < run["budget"] <= 1:
         raise StudyError(
             f"Budget {run['budget']} of method '{run['method']}' is impossible: a budget is a "

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as logloss
 
 from embedstudy.errors import Diverged
+from embedstudy.measure import quality
 from embedstudy.seeding import generator
 from embedstudy.study.data import CtrData, Split
 from embedstudy.tables.base import Table
@@ -26,7 +27,8 @@ class TrainConfig:
     batch: int = 1024  # events a step
     lr: float = 1e-3  # Adam, tables and backbone alike
     epochs: int = 20  # at most
-    patience: int = 2  # stop after so many epochs in a row without a better validation logloss
+    patience: int = 2  # stop after so many epochs in a row without gain on the validation split
+    monitor: str = "logloss"  # what is to gain: "logloss", or "auc" as some benchmarks do
     lr_decay: float = 1.0  # factor on the learning rate after an epoch that did not improve
     table_l2: float = 0.0  # Adam's coupled weight decay on the table's parameters
     clip: float = 0.0  # largest norm of all gradients together; 0 switches clipping off
@@ -38,7 +40,7 @@ class Fit:
 
     epochs: int  # run, the ones after the best included
     best_epoch: int
-    valid_logloss: float
+    best: float  # the monitored loss of that epoch: logloss, or minus AUC
     seconds: float
     train_bytes: int
 
@@ -104,6 +106,14 @@ def _epoch(model: Model, split: Split, optimizer, config: TrainConfig, order: Te
         raise Diverged(f"Training loss of the epoch is {mean:.3g}: the run diverged.")
 
 
+def _monitored(model: Model, split: Split, monitor: str) -> float:
+    """The validation loss that decides when to stop: logloss, or minus AUC."""
+    scores = predict(model, split)
+    if monitor == "auc":
+        return -(quality.auc(split.labels.cpu().numpy(), scores.cpu().numpy()) or math.nan)
+    return logloss(scores, split.labels).item()
+
+
 def fit(
     model: Model,
     data: CtrData,
@@ -111,7 +121,7 @@ def fit(
     seed: int,
     progress: Progress = lambda fraction, text: None,
 ) -> Fit:
-    """Train table and backbone with early stopping on validation logloss (never the test split).
+    """Train table and backbone with early stopping on the validation split (never the test split).
 
     Adam on dense gradients, minibatches in an order drawn from ``seed`` alone, so that methods
     with the same seed see the same batches.
@@ -132,9 +142,9 @@ def fit(
             return done + step
 
         _epoch(model, data.train, optimizer, config, order, tick)
-        current = logloss(predict(model, data.valid), data.valid.labels).item()
+        current = _monitored(model, data.valid, config.monitor)
         if not math.isfinite(current):
-            raise Diverged(f"Validation logloss after epoch {epoch} is {current}.")
+            raise Diverged(f"Validation {config.monitor} after epoch {epoch} is {current}.")
         if current < best:
             best, best_epoch, waited = current, epoch, 0
             best_state = {name: value.clone() for name, value in model.state_dict().items()}
