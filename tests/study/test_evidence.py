@@ -31,6 +31,7 @@ def study(prepared):
                 | {"events": None, "min_count": 1, "status": "ok", "test_auc": auc}
                 | {"valid_auc": auc, "test_logloss": 0.5, "serve_bytes": 100, "full_bytes": 1000}
                 | {"best_epoch": 3 + seed, "train.epochs": 4}
+                | {"budget_note": "uses 50 % of it" if method == "qr" else None}
             )
     return Evidence(pl.DataFrame(rows), scores)
 
@@ -59,6 +60,7 @@ def test_findings_name_the_closest_method_and_what_was_not_feasible(study):
     assert "qr comes closest" in said[0]
     assert "1/10 of the bytes" in said[0]
     assert said[1].startswith("toy: 3 of 6 runs were still improving in their last allowed epoch")
+    assert said[2] == "toy: qr at 1/10 uses 50 % of it."
     assert said[-1] == "toy: memcom is not feasible at full."
 
 

@@ -33,7 +33,14 @@ def test_a_run_reports_quality_of_the_served_file_and_its_size(prepared):
     assert result["test_auc"] > 0.75
     assert result["full_bytes"] == 77 * 8 * 4
     assert result["serve_bytes"] == len(outcome.files["table.safetensors"]) > result["full_bytes"]
-    assert set(result) >= {"valid_auc", "valid_logloss", "test_auc_hot", "test_auc_cold", "epochs"}
+    assert set(result) >= {
+        "valid_auc",
+        "valid_logloss",
+        "test_auc_hot",
+        "test_auc_cold",
+        "epochs",
+        "versions",
+    }
     assert outcome.volatile["lookup_us_1"] > 0
     assert outcome.arrays["test"].shape == (500,)
 
@@ -49,6 +56,14 @@ def test_a_compressed_run_stays_within_its_budget(prepared):
     run = RUN | {"family": "sharing_rows", "method": "hash", "budget": 0.5}
     result = tables_run.work(run, silent).result
     assert result["serve_bytes"] <= result["budget_bytes"] == 77 * 8 * 4 // 2
+
+
+def test_a_run_that_leaves_budget_unused_says_why(prepared):
+    run = RUN | {"family": "baselines", "method": "low_rank", "budget": 0.36}
+    result = tables_run.work(run, silent).result
+    assert result["serve_bytes"] < 0.9 * result["budget_bytes"]
+    assert "sizes of low_rank come in steps" in result["budget_note"]
+    assert tables_run.work(RUN, silent).result["budget_note"] is None
 
 
 def test_a_budget_below_the_header_is_not_feasible(prepared):

@@ -184,6 +184,10 @@ def findings(comparison: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
             + (f"No loss is shown for {', '.join(close)}." if close else "Every method loses.")
         )
     said += _still_improving(rows)
+    notes = rows.drop_nulls("budget_note").unique(CELL, keep="first", maintain_order=True)
+    for line in notes.to_dicts():
+        name = budget_name(line["budget"])
+        said.append(f"{line['dataset']}: {line['label']} at {name} {line['budget_note']}.")
     for status in ("infeasible", "diverged", "failed"):
         bad = rows.filter(pl.col("status") == status)
         for (dataset, label), group in bad.group_by(["dataset", "label"], maintain_order=True):

@@ -127,6 +127,16 @@ def _costs(served: Model, data: CtrData, trained: Fit) -> dict:
     }
 
 
+def _why_less(run: dict, size: int, budget: int) -> str | None:
+    """Why a run leaves more than a tenth of its budget unused, or None if it does not."""
+    if size >= 0.9 * budget:
+        return None
+    return (
+        f"uses {size / budget:.0%} of the budget: sizes of {run['method']} come in steps, and the "
+        "next larger one does not fit"
+    )
+
+
 def work(run: dict, progress: Progress) -> Outcome:
     """Train, compact, reload and measure. Quality is that of the *reloaded* file.
 
@@ -145,11 +155,13 @@ def work(run: dict, progress: Progress) -> Outcome:
     result |= {
         "serve_bytes": len(file),
         "budget_bytes": budget,
+        "budget_note": _why_less(run, len(file), budget),
         "full_bytes": full,
         "train_bytes": trained.train_bytes,
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "rows": sum(data.field_rows),
+        "versions": f"torch {torch.__version__}, numpy {np.__version__}",
     }
     return Outcome(
         result, _costs(served, data, trained), {"test": scores}, {"table.safetensors": file}
