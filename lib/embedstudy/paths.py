@@ -43,3 +43,18 @@ RESULTS = ROOT / "results"  # what the stages write, tracked by DVC
 REPORTS = ROOT / "reports"  # executed notebooks and HTML
 RUNS = ROOT / ".cache" / "runs"  # the store of finished runs, outside every stage's outs
 NOTEBOOKS = ROOT / "notebooks"
+
+
+def _lab() -> Path | None:
+    """Where a chapter writes that is run by hand: never into the pipeline's files."""
+    return None if os.environ.get("EMBEDSTUDY_PIPELINE") else RUNS.parent / "lab"
+
+
+def results_of(section: str) -> Path:
+    """The folder for a chapter's rows: below ``results/`` if the pipeline runs it."""
+    return (_lab() or RESULTS) / section
+
+
+def reports_of(section: str) -> Path:
+    """The folder for a chapter's volatile files: below ``reports/`` if the pipeline runs it."""
+    return (_lab() or REPORTS) / section

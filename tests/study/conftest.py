@@ -40,6 +40,7 @@ def project(tmp_path, monkeypatch):
     ):
         monkeypatch.setattr(paths, name, folder)
     monkeypatch.setenv("EMBEDSTUDY_ROOT", str(root))
+    monkeypatch.setenv("EMBEDSTUDY_PIPELINE", "1")
     monkeypatch.setenv("FAKE_WORK_LOG", str(root / "log"))
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     return root

@@ -69,6 +69,16 @@ def test_a_grid_writes_rows_scores_artefacts_and_times(project):
     result.require_ok()
 
 
+def test_a_chapter_run_by_hand_leaves_the_pipelines_results_alone(project, monkeypatch):
+    grid(project, runs("mean"))
+    before = written(project)
+    monkeypatch.delenv("EMBEDSTUDY_PIPELINE")
+    result = grid(project, runs("mean", seeds=(7,)))
+    assert result.rows["seed"].to_list() == [7]
+    assert written(project) == before
+    assert (project / ".cache" / "lab" / "fake" / "rows.parquet").is_file()
+
+
 def test_recorded_runs_are_not_repeated_and_a_grid_may_grow(project):
     grid(project, runs("mean"))
     before = written(project)

@@ -137,11 +137,11 @@ def _varies(left: pl.DataFrame, right: pl.DataFrame) -> bool:
 
 
 def evaluate_file(evidence: Evidence, path: Path | None = None) -> pl.DataFrame:
-    """Evaluate ``claims.yaml`` and write ``results/claims/verdicts.json``."""
+    """Evaluate ``claims.yaml`` and write ``verdicts.json`` into the chapter's results."""
     verdicts = evaluate(evidence, read(path or paths.ROOT / "claims.yaml"))
     lines = verdicts.fill_nan(None).to_dicts()
     text = json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
-    atomic.write_bytes(paths.RESULTS / "claims" / "verdicts.json", text.encode())
+    atomic.write_bytes(paths.results_of("claims") / "verdicts.json", text.encode())
     return verdicts
 
 

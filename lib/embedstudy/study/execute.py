@@ -81,7 +81,10 @@ def execute(chapter: str) -> Path:
     parameters = params.chapter_parameters(chapter)
     os.environ.update(environment.fixed())
     os.environ.update(
-        EMBEDSTUDY_ROOT=str(paths.ROOT), EMBEDSTUDY_CHAPTER=chapter, EMBEDSTUDY_PROGRESS="lines"
+        EMBEDSTUDY_ROOT=str(paths.ROOT),
+        EMBEDSTUDY_PIPELINE="1",
+        EMBEDSTUDY_CHAPTER=chapter,
+        EMBEDSTUDY_PROGRESS="lines",
     )
     for name in ("papermill", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are told below

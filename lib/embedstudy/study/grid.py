@@ -226,7 +226,11 @@ def _is_final(finished: Finished | None) -> bool:
 
 # -- after ------------------------------------------------------------------------------------
 def _publish(chapter: str, runs: list[dict], keys: list[str], store: RunStore) -> GridResult:
-    """Write rows, scores, artefacts and times; all but the times are deterministic."""
+    """Write rows, scores, artefacts and times; all but the times are deterministic.
+
+    Run by hand, in JupyterLab, a chapter writes below ``.cache/lab`` and leaves the pipeline's
+    results alone.
+    """
     names, ends = [], []
     for run, key in zip(runs, keys, strict=True):
         # The name of a run in files: its parameters alone, the same on every device and version.
@@ -256,10 +260,10 @@ def _publish(chapter: str, runs: list[dict], keys: list[str], store: RunStore) -
             if end.status == "failed"
         ),
     )
-    folder = paths.RESULTS / chapter
+    folder = paths.results_of(chapter)
     atomic.sweep(folder)
     rows.write_frame(result.rows, folder / "rows.parquet")
     rows.write_frame(result.scores, folder / "scores.parquet")
     rows.write_artefacts(store, zip(names, keys, strict=True), folder / "artefacts")
-    rows.write_frame(result.times, paths.REPORTS / chapter / "times.parquet")
+    rows.write_frame(result.times, paths.reports_of(chapter) / "times.parquet")
     return result
