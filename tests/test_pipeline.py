@@ -134,22 +134,26 @@ def test_a_run_without_any_record_gives_the_same_bytes(checkout):
 
 def test_two_versions_can_be_compared(checkout):
     checkout.run("python", "-m", "embedstudy.report.plots_page")
-    change = "smoke.baselines.train.lr=0.02"
-    checkout.run("dvc", "exp", "run", "-S", change, "summary")
+    checkout.run("dvc", "exp", "run", "-S", "smoke.tables.train.lr=0.02", "summary")
     assert "test_auc" in checkout.run("dvc", "metrics", "diff", "HEAD")
     checkout.run("dvc", "plots", "diff", "HEAD")
     page = (checkout.folder / "dvc_plots" / "index.html").read_text()
     assert "bytes of the served file" in page
     assert "cdn.jsdelivr" not in page
+    checkout.run("git", "checkout", "--", ".")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("profile: smoke", "profile: somke", "did you mean 'smoke'"),
+        (
+            "profile: smoke",
+            "profile: somke",
+            "profile is 'somke': it must be one of full, quick, smoke",
+        ),
         ("epochs: 2", "epochs: two", "whole number"),
         ("budgets: [0.5, 0.1]", "budgets: [0.5, 2]", "above 0 and at most 1"),
-        ("backbone_options", "backbone_option", "backbone_option"),
+        ("backbone_options", "backbone_option", "did you mean 'backbone_options'"),
         ("device: auto", "device: cuda", "CUDA"),
     ],
 )

@@ -62,7 +62,8 @@ def test_a_failing_chapter_is_kept_and_told_in_one_sentence(
     done = execute("tables/10-demo")
     failed = project / "reports" / "failed" / "tables" / "10-demo.ipynb"
     assert done.returncode == 1
-    told = done.stderr.splitlines()
+    # The kernel may log that it was interrupted; that is its own line.
+    told = [line for line in done.stderr.splitlines() if "[IPKernelApp]" not in line]
     assert told[0].startswith(sentence)
     assert told[1:] == [f"The notebook as far as it came: {failed}"]
     assert cell.splitlines()[0] in failed.read_text()

@@ -158,6 +158,23 @@ def test_a_section_is_checked_against_the_notebooks_own_defaults(project, write_
     params.chapter_parameters("10-demo")
 
 
+def test_the_chapters_of_a_folder_share_its_section(project, write_notebook):
+    write_notebook("tables/10-demo", ["budgets = [0.5]\nseeds = [0]"])
+    write_notebook("tables/11-more", ["dim = 16"])
+    shared = {"budgets": [0.1, 0.2], "seeds": [5], "dim": 4}
+    sections = {"tables": shared, "demo": {"seeds": [7]}, "more": {}}
+    edit(project, **dict.fromkeys(("smoke", "quick", "full"), sections))
+    assert params.chapter_parameters("tables/10-demo") == {"budgets": [0.1, 0.2], "seeds": [7]}
+    assert params.chapter_parameters("tables/11-more") == {"dim": 4}
+    for wrong, sentence in (
+        ({"dimm": 4}, "smoke.tables.dimm is not a parameter: did you mean 'dim'"),
+        ({"budgets": [2]}, "smoke.tables.budgets.. is 2: it must be a number above 0"),
+    ):
+        edit(project, smoke=sections | {"tables": wrong})
+        with pytest.raises(StudyError, match=sentence):
+            params.chapter_parameters("tables/10-demo")
+
+
 def test_a_notebook_without_parameters_needs_no_section(write_notebook):
     write_notebook("90-last", [None])
     assert params.chapter_parameters("90-last") == {}

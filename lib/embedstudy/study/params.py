@@ -189,7 +189,11 @@ _STRICTER = {
 
 
 def chapter_parameters(chapter: str, chosen: str | None = None) -> dict:
-    """The chapter's section of a profile, checked against what its notebook takes."""
+    """What a profile gives a chapter, checked against what its notebook takes.
+
+    That is its own section and, for names that section leaves out, the section of its folder,
+    which the chapters of a folder share: of that, each takes what its notebook knows.
+    """
     defaults = notebook_defaults(paths.NOTEBOOKS / f"{chapter}.ipynb")
     name, values = section_name(chapter), load()
     chosen = chosen or values["profile"]
@@ -199,7 +203,25 @@ def chapter_parameters(chapter: str, chosen: str | None = None) -> dict:
     rules = {key: rule_like(value) for key, value in defaults.items()}
     rules |= {key: rule for key, rule in _STRICTER.items() if key in rules}
     check(given, rules, f"params.yaml: {chosen}.{name}.")
-    return given
+    folder = chapter.rpartition("/")[0]
+    shared = values[chosen].get(folder, {}) if folder else {}
+    if shared:
+        _check_shared(folder, shared, chosen)
+    inherited = {key: value for key, value in shared.items() if key in rules}
+    check(inherited, rules, f"params.yaml: {chosen}.{folder}.")
+    return inherited | given
+
+
+def _check_shared(folder: str, shared: dict, chosen: str) -> None:
+    """Raise for a name in a folder's section that none of its chapters takes."""
+    known = set()
+    for chapter in chapters():
+        if chapter.startswith(f"{folder}/"):
+            known |= notebook_defaults(paths.NOTEBOOKS / f"{chapter}.ipynb").keys()
+    for key in shared:
+        if key not in known:
+            hint = nearest(key, known)
+            raise StudyError(f"params.yaml: {chosen}.{folder}.{key} is not a parameter: {hint}")
 
 
 def chapters() -> list[str]:
