@@ -168,7 +168,10 @@ def test_the_chapters_of_a_folder_share_its_section(project, write_notebook):
     assert params.chapter_parameters("tables/11-more") == {"dim": 4}
     for wrong, sentence in (
         ({"dimm": 4}, "smoke.tables.dimm is not a parameter: did you mean 'dim'"),
-        ({"budgets": [2]}, "smoke.tables.budgets is .2.: it must be a list, each entry a number above 0"),
+        (
+            {"budgets": [2]},
+            "smoke.tables.budgets is .2.: it must be a list, each entry a number above 0",
+        ),
     ):
         edit(project, smoke=sections | {"tables": wrong})
         with pytest.raises(StudyError, match=sentence):
