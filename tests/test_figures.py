@@ -74,6 +74,12 @@ def test_slices_are_differences_to_the_full_table_of_the_same_seed(rows):
     assert hot["hash trick"] == pytest.approx(-0.09)
 
 
+def test_a_slice_that_was_never_measured_is_left_out(rows):
+    unmeasured = rows.with_columns(test_auc_unseen=pl.lit(None, pl.String))
+    points = max(data(figures.slices(unmeasured)), key=len)
+    assert {p["slice"] for p in points} == {"hot", "cold"}
+
+
 def test_names_are_told_apart_without_colour():
     names = [f"method {i}" for i in range(14)]
     _, shape, dash = (scale.to_dict()["range"] for scale in theme.look(names))

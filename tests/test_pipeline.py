@@ -13,6 +13,7 @@ import pytest
 from embedstudy import paths
 from embedstudy.errors import StudyError
 from embedstudy.sources import manifest
+from embedstudy.study.params import chapters
 
 CHAPTERS = ("baselines", "sharing_rows")
 
@@ -52,7 +53,7 @@ class Checkout:
         self.run("git", "init", "-q")
         self.commit("start")
 
-    def run(self, *command, code=0):
+    def run(self, *command, code=0, folder=None):
         """Run a command as a newcomer would, with this checkout's library; return its output."""
         binaries = str(Path(sys.executable).parent)
         environment = os.environ | {
@@ -67,7 +68,7 @@ class Checkout:
         }
         environment.pop("EMBEDSTUDY_CHAPTER", None)
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True
+            command, cwd=folder or self.folder, env=environment, capture_output=True, text=True
         )
         said = done.stdout + done.stderr
         assert done.returncode == code, said[-4000:]
@@ -128,6 +129,16 @@ def test_a_run_without_any_record_gives_the_same_bytes(checkout):
     shutil.rmtree(checkout.folder / ".cache" / "runs")
     stages = ("tables-baselines", "tables-sharing-rows")
     checkout.run("dvc", "repro", "--force", "--single-item", *stages)
+    assert checkout.rows() == before
+    assert checkout.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_chapter_runs_by_hand_from_its_own_folder_and_changes_no_result(checkout, chapter):
+    before = checkout.rows()
+    notebook = checkout.folder / "notebooks" / f"{chapter}.ipynb"
+    command = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
+    checkout.run(*command, notebook.name, folder=notebook.parent)
     assert checkout.rows() == before
     assert checkout.run("git", "status", "--porcelain") == ""
 

@@ -52,6 +52,8 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
     """Loss of AUC on hot, cold and unseen events against the full table, mean over seeds."""
     kinds = ["hot", "cold", "unseen"]
     columns = [f"test_auc_{kind}" for kind in kinds]
+    # A slice too small to be measured on any data set is null throughout, and then has no type.
+    rows = rows.with_columns(pl.col(columns).cast(pl.Float64))
     same = ["dataset", "backbone", "seed"]
     full = rows.filter(pl.col("method") == "full").select(
         *same, **{f"full_{column}": pl.col(column) for column in columns}
