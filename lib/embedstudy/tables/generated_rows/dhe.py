@@ -1,0 +1,140 @@
+"""Deep Hash Embedding: no table, a network computes the row of an id from its hashes.
+
+Kang et al., "Learning to Embed Categorical Features without Embedding Tables for Recommendation"
+(KDD 2021).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.errors import StudyError
+from embedstudy.seeding import derive
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.hashing import PRIME
+
+BUCKETS = 10**6
+HASHES = 1024  # the paper's
+CODES = ("uniform", "normal")
+
+
+class DHE(Table):
+    """MLP(code(x)): ``layers`` times [linear, BatchNorm, Mish] of ``width`` units, then linear.
+
+    code_j = 2 h_j(x) / (m - 1) - 1, h_j(x) = ((a_j x + b_j) mod p) mod m, m = 10^6, in [-1, 1];
+    with codes="normal", Box-Muller of each pair of hashes. One network serves all fields, as small
+    budgets could not pay for one each; x is the id within the whole table, so fields never share
+    codes. ``width`` comes from the budget, with 4 hashes a unit (1,024 at most), and what is left
+    buys more hashes up to 1,024; ``hashes`` fixes their number.
+
+    Departures: linear layers before a BatchNorm have no bias (it would cancel). An id that occurs
+    several times in a batch is computed once, so batch statistics weigh distinct ids equally, and
+    a batch of one id uses the running statistics. Those and the last layer start calibrated on a
+    sample of ids, so that vectors start centred, with deviation ``init_std``.
+    """
+
+    method = "dhe"
+
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        codes: str,
+        layers: int,
+        hashes: int,
+        width: int,
+        seed: int,
+    ):
+        super().__init__(field_rows, dim)
+        check(self.method, "codes", codes, CODES)
+        check(self.method, "layers", layers, range(1, 9))
+        check(self.method, "hashes", hashes, range(1, 2**16 + 1))
+        if codes == "normal" and hashes % 2:
+            raise StudyError("The option hashes of dhe must be even with codes='normal'.")
+        self.codes, self.layers, self.hashes = codes, layers, hashes
+        self.width, self.seed = width, seed
+        a = [1 + derive(seed, "dhe", "a", j) % (PRIME - 1) for j in range(hashes)]
+        b = [derive(seed, "dhe", "b", j) % PRIME for j in range(hashes)]
+        self.register_buffer("a", torch.tensor(a, device="cpu"), persistent=False)
+        self.register_buffer("b", torch.tensor(b, device="cpu"), persistent=False)
+        self.first = nn.Parameter(torch.empty(width, hashes))
+        deep = nn.Parameter(torch.empty(layers - 1, width, width)) if layers > 1 else None
+        self.register_parameter("deep", deep)
+        self.scale = nn.Parameter(torch.empty(layers, width))
+        self.shift = nn.Parameter(torch.empty(layers, width))
+        self.register_buffer("mean", torch.zeros(layers, width))
+        self.register_buffer("var", torch.ones(layers, width))
+        self.last = nn.Parameter(torch.empty(dim, width))
+        self.bias = nn.Parameter(torch.empty(dim))
+
+    @classmethod
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        codes: str = "uniform",
+        layers: int = 5,
+        hashes: int | None = None,
+    ) -> dict:
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        sizes |= {"codes": codes, "layers": layers, "seed": seed}
+
+        def config(width: int) -> dict:
+            k = min(HASHES, 4 * width) if hashes is None else hashes
+            return sizes | {"hashes": k, "width": width}
+
+        made = largest(cls, budget, config, 1, 4096)
+        if hashes is not None:
+            return made
+        low = made["hashes"] // 2
+        return largest(cls, budget, lambda half: made | {"hashes": 2 * half}, low, HASHES // 2)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.first, std=self.hashes**-0.5, generator=rng)
+        if self.deep is not None:
+            nn.init.normal_(self.deep, std=self.width**-0.5, generator=rng)
+        nn.init.normal_(self.last, std=spec.init_std, generator=rng)
+        for tensor, value in ((self.scale, 1), (self.shift, 0), (self.bias, 0)):
+            nn.init.constant_(tensor, value)
+        ids = torch.arange(spec.rows)
+        if spec.rows > 4096:
+            ids = torch.randint(spec.rows, (4096,), generator=rng).unique()
+        with torch.no_grad():
+            vectors = self.network(self.code(ids), len(ids) > 1, momentum=1.0)
+            std = vectors.std(0, correction=0).square().mean().sqrt()
+            if std > 0:
+                self.last.mul_(spec.init_std / std)
+                self.bias.copy_(-vectors.mean(0) * spec.init_std / std)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if not ids.numel():
+            return self.bias.new_zeros(*ids.shape, self.dim)
+        distinct, inverse = ids.unique(return_inverse=True)
+        vectors = self.network(self.code(distinct), self.training and len(distinct) > 1)
+        return lookup(vectors, inverse)
+
+    def code(self, ids: Tensor) -> Tensor:
+        """fp32 [n, hashes] of int64 ids [n] below 2**31 - 1."""
+        hashed = (ids.unsqueeze(-1) * self.a + self.b) % PRIME % BUCKETS
+        if self.codes == "uniform":
+            return hashed.float() * (2 / (BUCKETS - 1)) - 1
+        radius = (-2 * ((hashed[:, 0::2] + 1).float() / BUCKETS).log()).sqrt()
+        angle = hashed[:, 1::2].float() * (2 * math.pi / BUCKETS)
+        return torch.cat([radius * angle.cos(), radius * angle.sin()], 1)
+
+    def network(self, x: Tensor, training: bool, momentum: float = 0.1) -> Tensor:
+        """[n, hashes] -> [n, dim]; in training with, and updating, the statistics of the batch."""
+        for i in range(self.layers):
+            x = x @ (self.first if i == 0 else self.deep[i - 1]).T
+            mean, var = self.mean[i], self.var[i]
+            x = F.batch_norm(x, mean, var, self.scale[i], self.shift[i], training, momentum)
+            x = F.mish(x)
+        return x @ self.last.T + self.bias
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "codes", "layers", "hashes", "width", "seed")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,103 @@
+"""TT-Rec: a table as a tensor train of three cores.
+
+Yin et al., "TT-Rec: Tensor Train Compression for Deep Learning Recommendation Models" (MLSys 2021).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from embedstudy.tables.base import Table, TableSpec, largest, lookup
+from embedstudy.tables.sharing_rows.qr import root
+
+
+class TTRec(Table):
+    """Row (i1, i2, i3) = A[i1] B[i2] C[i3], matrices q1 x r1, r1 x (q2 r2) and r2 x q3.
+
+    One train a field, as in the published benchmark: x = (i1 n2 + i2) n3 + i3 within its field and
+    n1 n2 n3 >= n_f with near-equal factors. A field that this would not make smaller keeps a row
+    for each id. q1 q2 q3 >= dim; columns past ``dim`` are cut off. ``size`` = r1 + r2, equal
+    ranks or r1 = r2 + 1, for finer steps than one rank allows.
+
+    Departure: cores start normal with the deviation that gives *vectors* ``init_std``; the paper
+    draws from a Gaussian without its values near 0.
+    """
+
+    method = "tt_rec"
+
+    def __init__(self, field_rows: list[int], dim: int, size: int):
+        super().__init__(field_rows, dim)
+        self.size, self.ranks = size, (size - size // 2, size // 2)
+        self.columns = column_factors(dim)
+        (r1, r2), (q1, q2, q3) = self.ranks, self.columns
+        widths = (q1 * r1, r1 * q2 * r2, r2 * q3)
+        fields, heights, kept = [], [0, 0, 0], 0
+        for n in field_rows:
+            factors = row_factors(n)
+            if sum(m * w for m, w in zip(factors, widths, strict=True)) < n * dim:
+                fields.append((*factors[1:], *heights, False, 0))
+                heights = [h + m for h, m in zip(heights, factors, strict=True)]
+            else:
+                fields.append((1, 1, 0, 0, 0, True, kept))
+                kept += n
+        names = ("n2", "n3", "first1", "first2", "first3", "whole", "whole_row")
+        for name, values in zip(names, zip(*fields, strict=True), strict=True):
+            self.register_buffer(name, torch.tensor(values, device="cpu"), persistent=False)
+        shapes = zip(heights, widths, strict=True)
+        self.cores = nn.ParameterList(nn.Parameter(torch.empty(s)) for s in shapes if s[0])
+        self.register_parameter("rows", nn.Parameter(torch.empty(kept, dim)) if kept else None)
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        high = 2 * max(*spec.field_rows, spec.dim)  # no field is smaller as a train
+        return largest(cls, budget, lambda size: sizes | {"size": size}, 2, high)
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        # A number is a sum of r1 r2 products of three numbers.
+        std = (spec.init_std / math.sqrt(math.prod(self.ranks))) ** (1 / 3)
+        for core in self.cores:
+            nn.init.normal_(core, std=std, generator=rng)
+        if self.rows is not None:
+            nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field, local = self.local(ids.flatten())
+        if self.rows is None:
+            vectors = self.composed(field, local)
+        else:
+            whole = self.whole[field]
+            vectors = lookup(self.rows, torch.where(whole, self.whole_row[field] + local, 0))
+            if len(self.cores):
+                train = ~whole
+                vectors = vectors.index_put((train,), self.composed(field[train], local[train]))
+        return vectors.view(*ids.shape, self.dim)
+
+    def composed(self, field: Tensor, local: Tensor) -> Tensor:
+        """The vectors of the fields that are compressed: [n] twice -> [n, dim]."""
+        n, (r1, r2), (q1, q2, q3) = len(local), self.ranks, self.columns
+        n2, n3 = self.n2[field], self.n3[field]
+        a = lookup(self.cores[0], self.first1[field] + local // (n2 * n3))
+        b = lookup(self.cores[1], self.first2[field] + local // n3 % n2)
+        c = lookup(self.cores[2], self.first3[field] + local % n3)
+        ab = torch.bmm(a.view(n, q1, r1), b.view(n, r1, q2 * r2))
+        abc = torch.bmm(ab.view(n, q1 * q2, r2), c.view(n, r2, q3))
+        return abc.view(n, q1 * q2 * q3)[:, : self.dim]
+
+    def config(self) -> dict:
+        return {"field_rows": self.field_rows, "dim": self.dim, "size": self.size}
+
+
+def row_factors(n: int) -> tuple[int, int, int]:
+    """Three near-equal numbers whose product is at least n."""
+    last = root(n, 3)
+    middle = root(-(-n // last), 2)
+    return -(-n // (last * middle)), middle, last
+
+
+def column_factors(dim: int) -> tuple[int, int, int]:
+    """The three numbers of smallest sum, then product, whose product is at least ``dim``."""
+    top = range(1, root(dim, 2) + 1)
+    triples = [tuple(sorted((a, b, -(-dim // (a * b))))) for a in top for b in top]
+    return min(triples, key=lambda t: (sum(t), math.prod(t)))
