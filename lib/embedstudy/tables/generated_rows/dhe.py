@@ -29,7 +29,7 @@ class DHE(Table):
     codes. ``width`` comes from the budget, with 4 hashes a unit (1,024 at most), and what is left
     buys more hashes up to 1,024; ``hashes`` fixes their number.
 
-    Departures: linear layers before a BatchNorm have no bias (it would cancel). An id that occurs
+    Departures: published benchmark code trains a network for each field. Linear layers before a BatchNorm have no bias (it would cancel). An id that occurs
     several times in a batch is computed once, so batch statistics weigh distinct ids equally, and
     a batch of one id uses the running statistics. Those and the last layer start calibrated on a
     sample of ids, so that vectors start centred, with deviation ``init_std``.
