@@ -12,7 +12,6 @@ from IPython.display import Code, Markdown
 
 from embedstudy import figures
 from embedstudy.seeding import generator
-from embedstudy.study import params
 from embedstudy.study.data import CtrData, is_prepared
 from embedstudy.tables.base import Table, TableSpec
 
@@ -37,11 +36,6 @@ def sentences(said: list[str]) -> Markdown:
 
 def quiet(fraction: float, words: str) -> None:
     """A progress callback that shows nothing."""
-
-
-def device() -> str:
-    """The device that ``params.yaml`` asks for."""
-    return params.resolve_device()
 
 
 def available(datasets: list[str]) -> list[str]:
