@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from embedstudy.sources.ctr import random_splits, write_ctr
-from embedstudy.sources.raw_files import check_columns, locate, parsing, streamed
+from embedstudy.sources.raw_files import check_columns, locate, parsing, scan_tsv
 
 SOURCE = (
     "train.txt of the Criteo Display Advertising Challenge on Kaggle "
@@ -46,15 +46,7 @@ def prepare(directory: Path, folder: Path, *, min_count: int = 10, seed: int = 0
     check_columns(path, 40, "\t", SOURCE)
     schema = {"label": pl.Int64}
     schema |= dict.fromkeys(COUNTS, pl.Int64) | dict.fromkeys(CATEGORIES, pl.String)
-    frame = pl.scan_csv(
-        streamed(path),
-        glob=False,
-        separator="\t",
-        has_header=False,
-        quote_char=None,
-        schema=schema,
-        row_index_name="line",
-    ).with_columns(bucket(pl.col(name)).alias(name) for name in COUNTS)
+    frame = scan_tsv(path, schema).with_columns(bucket(pl.col(name)).alias(name) for name in COUNTS)
     with parsing(path, SOURCE):
         return write_ctr(
             random_splits(frame, "line", seed),

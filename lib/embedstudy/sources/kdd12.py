@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from embedstudy.sources.ctr import random_splits, write_ctr
-from embedstudy.sources.raw_files import check_columns, locate, parsing, streamed
+from embedstudy.sources.raw_files import check_columns, locate, parsing, scan_tsv
 
 SOURCE = "training.txt of KDD Cup 2012, track 2, on Kaggle (kddcup2012-track2)"
 FILES = ["training.txt|track2/training.txt"]
@@ -51,15 +51,7 @@ def prepare(
     path = locate(Path(directory), FILES[0], SOURCE)
     check_columns(path, 12, "\t", SOURCE)
     schema = dict.fromkeys(["click", *FIELDS], pl.Int64) | {"display_url": pl.UInt64}
-    frame = pl.scan_csv(
-        streamed(path),
-        glob=False,
-        separator="\t",
-        has_header=False,
-        quote_char=None,
-        schema=schema,
-        row_index_name="line",
-    ).with_columns(label=(pl.col("click") > 0).cast(pl.UInt8))
+    frame = scan_tsv(path, schema).with_columns(label=(pl.col("click") > 0).cast(pl.UInt8))
     with parsing(path, SOURCE):
         return write_ctr(
             random_splits(frame, "line", seed),

@@ -103,3 +103,16 @@ def parsing(path: Path, source: str) -> Iterator[None]:
 def _short(text: str, limit: int = 60) -> str:
     text = text.replace("\t", " ")
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def scan_tsv(path: Path, schema: dict) -> pl.LazyFrame:
+    """A tab-separated file without header or quotes, streamed; ``line`` numbers its rows from 0."""
+    return pl.scan_csv(
+        streamed(path),
+        glob=False,
+        separator="\t",
+        has_header=False,
+        quote_char=None,
+        schema=schema,
+        row_index_name="line",
+    )
