@@ -62,10 +62,10 @@ def test_a_failing_chapter_is_kept_and_told_in_one_sentence(
     done = execute("tables/10-demo")
     failed = project / "reports" / "failed" / "tables" / "10-demo.ipynb"
     assert done.returncode == 1
-    # The kernel may log that it was interrupted; that is its own line.
-    told = [line for line in done.stderr.splitlines() if "[IPKernelApp]" not in line]
+    # A kernel that is shut down in mid-cell may log so first; what we say are the last lines.
+    told = done.stderr.splitlines()[-2:]
     assert told[0].startswith(sentence)
-    assert told[1:] == [f"The notebook as far as it came: {failed}"]
+    assert told[1] == f"The notebook as far as it came: {failed}"
     assert cell.splitlines()[0] in failed.read_text()
     assert not (project / "reports" / "notebooks" / "tables" / "10-demo.ipynb").exists()
 

@@ -86,7 +86,7 @@ def execute(chapter: str) -> Path:
         EMBEDSTUDY_CHAPTER=chapter,
         EMBEDSTUDY_PROGRESS="lines",
     )
-    for name in ("papermill", "asyncio"):
+    for name in ("papermill", "asyncio", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are told below
     partial = paths.RUNS.parent / "notebooks" / f"{chapter}.ipynb"
     partial.parent.mkdir(parents=True, exist_ok=True)
