@@ -37,10 +37,12 @@ def write_prepared(folder, events=2000, rows=(41, 31, 5), seed=0):
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
     """The name of a prepared data set in a scratch folder that ``load_ctr`` reads from."""
+    from embedstudy import paths
     from embedstudy.study import data
 
     write_prepared(tmp_path / "project" / "results" / "prepared" / "toy")
-    monkeypatch.setattr(data, "PREPARED", tmp_path / "project" / "results" / "prepared")
+    monkeypatch.setattr(paths, "PREPARED", tmp_path / "project" / "results" / "prepared")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "project" / ".cache" / "runs")
     data.load_ctr.cache_clear()
     yield "toy"
     data.load_ctr.cache_clear()

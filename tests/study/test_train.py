@@ -8,8 +8,13 @@ from embedstudy.backbones import BACKBONES
 from embedstudy.errors import Diverged
 from embedstudy.measure import quality
 from embedstudy.study.data import load_ctr
-from embedstudy.study.train import Model, TrainConfig, fit, predict
+from embedstudy.study.train import Model, TrainConfig, Trainer, predict
 from embedstudy.tables.reference import METHODS
+
+
+def fit(model, data, config, seed):
+    return Trainer(model, data, config, seed).fit()
+
 
 CONFIG = TrainConfig(batch=128, lr=0.01, epochs=12, patience=2)
 

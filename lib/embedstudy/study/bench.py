@@ -16,7 +16,7 @@ from embedstudy.backbones import BACKBONES
 from embedstudy.paths import REPORTS
 from embedstudy.seeding import generator
 from embedstudy.study.data import CtrData, load_ctr
-from embedstudy.study.train import Model, TrainConfig, fit, predict
+from embedstudy.study.train import Model, TrainConfig, Trainer, predict
 from embedstudy.tables.reference import METHODS
 
 _CONFIG = TrainConfig(batch=1024, epochs=3, patience=3)
@@ -31,7 +31,7 @@ def _backbone(data: CtrData) -> nn.Module:
 def study_loop(data: CtrData) -> None:
     spec = data.spec(_DIM, 0.01)
     table = METHODS["full"].build(spec, spec.full_bytes, 0)
-    fit(Model(table, _backbone(data)), data, _CONFIG, seed=0)
+    Trainer(Model(table, _backbone(data)), data, _CONFIG, seed=0).fit()
 
 
 def bare_loop(data: CtrData) -> None:

@@ -10,8 +10,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from embedstudy import paths
 from embedstudy.errors import StudyError
-from embedstudy.paths import PREPARED
 from embedstudy.seeding import numpy_generator
 from embedstudy.tables.base import TableSpec
 
@@ -98,7 +98,7 @@ def _whole(frames: dict[str, pl.DataFrame], fields: list[str], rows: list[int]):
 
 def is_prepared(name: str) -> bool:
     """Whether ``load_ctr`` finds the data set."""
-    return (PREPARED / name / "spec.json").is_file()
+    return (paths.PREPARED / name / "spec.json").is_file()
 
 
 @functools.lru_cache(maxsize=2)
@@ -111,10 +111,10 @@ def load_ctr(
     built anew from its training part (values rarer than ``min_count`` share their field's
     out-of-vocabulary row). Loaded sets are kept, so that a worker reads each once.
     """
-    folder = PREPARED / name
+    folder = paths.PREPARED / name
     if not is_prepared(name):
         raise StudyError(
-            f"Data set '{name}' is not prepared: {folder.relative_to(PREPARED.parents[1])} has no "
+            f"Data set '{name}' is not prepared: {folder.relative_to(paths.PREPARED.parents[1])} has no "
             "spec.json; run `dvc repro` for the bundled sets, or the loader of the official files."
         )
     described = json.loads((folder / "spec.json").read_text())["fields"]

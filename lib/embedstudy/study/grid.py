@@ -12,7 +12,6 @@ before any long work.
 """
 
 import functools
-import hashlib
 import importlib
 import json
 import os
@@ -27,6 +26,7 @@ import polars as pl
 from embedstudy import paths
 from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.study import atomic, closure, params, progress, rows
+from embedstudy.study.data_hash import hash_data
 from embedstudy.study.executor import Executor, Processes, Serial, load_work
 from embedstudy.study.outcome import Finished
 from embedstudy.study.store import RunStore, canonical, digest
@@ -120,26 +120,6 @@ def _check(check, run: dict) -> None:
         pass  # an honest row, not a mistake
     except StudyError as error:
         raise StudyError(f"{progress.describe(run)}: {error}") from error
-
-
-@functools.lru_cache
-def _file_hash(path: Path, stamp: tuple) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_data(dataset: str) -> str:
-    """SHA-256 over the prepared files of a data set."""
-    folder = paths.PREPARED / dataset
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not files:
-        raise StudyError(f"There is no prepared data in {folder}: run 'dvc repro' to prepare it.")
-    stats = [(path, path.stat()) for path in files]
-    named = {
-        path.relative_to(folder).as_posix(): _file_hash(path, (s.st_mtime_ns, s.st_size))
-        for path, s in stats
-    }
-    return digest(named)
 
 
 def _keys(runs: list[dict], work: str, data_hashes: dict[str, str] | None) -> list[str]:

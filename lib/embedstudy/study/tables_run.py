@@ -3,6 +3,7 @@
 import importlib
 import resource
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,22 @@ from embedstudy.errors import StudyError
 from embedstudy.measure import quality
 from embedstudy.measure.latency import lookup_microseconds
 from embedstudy.seeding import derive, seed_everything
+from embedstudy.study import closure
 from embedstudy.study.data import CtrData, load_ctr
+from embedstudy.study.data_hash import hash_data
 from embedstudy.study.outcome import Outcome
-from embedstudy.study.train import Fit, Model, Progress, TrainConfig, fit, predict
+from embedstudy.study.train import (
+    Model,
+    Progress,
+    TrainConfig,
+    Trainer,
+    Uncompressed,
+    predict,
+)
+from embedstudy.study.trained import load_or_train
 from embedstudy.tables import artefact
-from embedstudy.tables.base import Table
+from embedstudy.tables.base import Table, TableSpec
+from embedstudy.tables.reference.full import Full
 
 _SMALLEST_SLICE = 100  # events; the AUC of fewer is noise and is left out
 _TRAIN_KEYS = set(TrainConfig.__dataclass_fields__)
@@ -73,17 +85,34 @@ def check(run: dict) -> None:
         )
 
 
-def _build(run: dict, data: CtrData) -> tuple[Model, int, int]:
-    """The model, the budget in bytes and the bytes of the fp32 table."""
+def _model(cls: type[Table], run: dict, data: CtrData, options: dict) -> tuple[Model, TableSpec]:
+    """The model of a run with a table of ``cls`` in it, and what that table must serve."""
     shape = backbone_class(run["backbone"])
     spec = data.spec(shape.table_dim(run["dim"]), run["init_std"])
-    budget = int(run["budget"] * spec.full_bytes)
-    cls = method_class(run["family"], run["method"])
-    table = cls.build(spec, budget, run["seed"], **run["options"])
+    table = cls.build(spec, _budget(run, spec), run["seed"], **options)
     # Module constructors draw from the global generator.
     torch.manual_seed(derive(run["seed"], "backbone"))
     backbone = shape(len(data.fields), run["dim"], **run["backbone_options"])
-    return Model(table, backbone).to(run["device"]), budget, spec.full_bytes
+    return Model(table, backbone).to(run["device"]), spec
+
+
+def _budget(run: dict, spec: TableSpec) -> int:
+    return int(run["budget"] * spec.full_bytes)
+
+
+def _uncompressed(run: dict, data: CtrData, progress: Progress) -> Uncompressed:
+    """The trained full table of the run's seed, from the record if there is one."""
+    names = ("dataset", "backbone", "seed", "dim", "init_std", "events", "min_count", "train")
+    identity = {name: run[name] for name in (*names, "backbone_options", "device")}
+    files = closure.run_sources(__name__, [backbone_class(run["backbone"]).__module__])
+    identity |= {"data": hash_data(run["dataset"]), "source": closure.source_hash(files)}
+
+    def train() -> Uncompressed:
+        model, _ = _model(Full, run, data, {})
+        fit = Trainer(model, data, TrainConfig(**run["train"]), run["seed"], progress).fit("full")
+        return Uncompressed(model.table.rows, model.backbone.state_dict(), fit)
+
+    return load_or_train(identity, train)
 
 
 def _serve(model: Model, data: CtrData) -> tuple[Model, bytes]:
@@ -117,13 +146,28 @@ def _quality(served: Model, data: CtrData) -> tuple[dict, np.ndarray]:
     return result, scores
 
 
-def _costs(served: Model, data: CtrData, trained: Fit) -> dict:
+def _costs(served: Model, data: CtrData, train_seconds: float) -> dict:
     ids = data.test.ids
     return {
-        "train_seconds": trained.seconds,
+        "train_seconds": train_seconds,
         "lookup_us_1": lookup_microseconds(served.table, ids[:1]),
         "lookup_us_4096": lookup_microseconds(served.table, ids[:4096]),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def _sizes(run: dict, trainer: Trainer, size: int) -> dict:
+    """Bytes and epochs of a run; train bytes are those of its largest phase."""
+    fits = trainer.fits
+    return {
+        "serve_bytes": size,
+        "budget_bytes": trainer.budget,
+        "budget_note": _why_less(run, size, trainer.budget),
+        "full_bytes": trainer.spec.full_bytes,
+        "train_bytes": max(fit.train_bytes for fit in fits),
+        "epochs": sum(fit.epochs for fit in fits),
+        "best_epoch": fits[-1].best_epoch,
+        "phases": ", ".join(f"{fit.phase} {fit.epochs}" for fit in fits),
     }
 
 
@@ -146,23 +190,29 @@ def work(run: dict, progress: Progress) -> Outcome:
     """
     seed_everything(run["seed"])
     data = load_ctr(run["dataset"], run["events"], run["min_count"], run["device"])
-    model, budget, full = _build(run, data)
-    trained = fit(model, data, TrainConfig(**run["train"]), run["seed"], progress)
+    cls = method_class(run["family"], run["method"])
+    model, spec = _model(cls, run, data, run["options"])
+    trainer = Trainer(
+        model,
+        data,
+        TrainConfig(**run["train"]),
+        run["seed"],
+        progress,
+        spec=spec,
+        budget=_budget(run, spec),
+        uncompressed=lambda: _uncompressed(run, data, progress),
+    )
+    started = time.perf_counter()
+    model.table.recipe(trainer)
+    seconds = time.perf_counter() - started + trainer.saved_seconds
     served, file = _serve(model, data)
-    if len(file) > budget and run["budget"] < 1:
-        raise StudyError(f"The file takes {len(file):,} bytes, more than its {budget:,}.")
+    if len(file) > trainer.budget and cls is not Full:
+        raise StudyError(f"The file takes {len(file):,} bytes, more than its {trainer.budget:,}.")
     result, scores = _quality(served, data)
-    result |= {
-        "serve_bytes": len(file),
-        "budget_bytes": budget,
-        "budget_note": _why_less(run, len(file), budget),
-        "full_bytes": full,
-        "train_bytes": trained.train_bytes,
-        "epochs": trained.epochs,
-        "best_epoch": trained.best_epoch,
+    result |= _sizes(run, trainer, len(file)) | {
         "rows": sum(data.field_rows),
         "versions": f"torch {torch.__version__}, numpy {np.__version__}",
     }
     return Outcome(
-        result, _costs(served, data, trained), {"test": scores}, {"table.safetensors": file}
+        result, _costs(served, data, seconds), {"test": scores}, {"table.safetensors": file}
     )

@@ -13,7 +13,7 @@ from embedstudy.errors import Diverged
 from embedstudy.measure import quality
 from embedstudy.seeding import generator
 from embedstudy.study.data import CtrData, Split
-from embedstudy.tables.base import Table
+from embedstudy.tables.base import TableSpec
 
 Progress = Callable[[float, str], None]
 _EXPLODED = 10 * math.log(2)  # ten times the loss of a coin toss
@@ -26,7 +26,7 @@ class TrainConfig:
 
     batch: int = 1024  # events a step
     lr: float = 1e-3  # Adam, tables and backbone alike
-    epochs: int = 20  # at most
+    epochs: int = 20  # at most, in each phase of a method
     patience: int = 2  # stop after so many epochs in a row without gain on the validation split
     monitor: str = "logloss"  # what is to gain: "logloss", or "auc" as some benchmarks do
     lr_decay: float = 1.0  # factor on the learning rate after an epoch that did not improve
@@ -36,13 +36,23 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training left behind; the best epoch's weights are in the modules."""
+    """What one phase of training left behind."""
 
+    phase: str
     epochs: int  # run, the ones after the best included
     best_epoch: int
     best: float  # the monitored loss of that epoch: logloss, or minus AUC
     seconds: float
     train_bytes: int
+
+
+@dataclass(frozen=True)
+class Uncompressed:
+    """A trained full table: its ``weight`` fp32 [rows, dim], the backbone's state, its cost."""
+
+    weight: Tensor
+    backbone: dict[str, Tensor]
+    fit: Fit
 
 
 class Model(nn.Module):
@@ -78,82 +88,184 @@ def table_train_bytes(table: nn.Module, optimizer: torch.optim.Optimizer) -> int
 
 
 def make_optimizer(model: Model, config: TrainConfig) -> torch.optim.Optimizer:
-    groups = [
-        {"params": list(model.table.parameters()), "weight_decay": config.table_l2},
-        {"params": list(model.backbone.parameters())},
-    ]
+    """Adam over the groups that the table names and the backbone's parameters."""
+    groups = [{"weight_decay": config.table_l2} | group for group in model.table.parameter_groups()]
+    groups.append({"params": list(model.backbone.parameters())})
     return torch.optim.Adam([group for group in groups if group["params"]], config.lr, fused=True)
 
 
-def _epoch(model: Model, split: Split, optimizer, config: TrainConfig, order: Tensor, tick) -> None:
-    """One pass over ``split`` in ``order``; raises ``Diverged`` on NaN or an exploding loss."""
-    model.train()
-    ids, labels = split.ids[order], split.labels[order]
-    total, steps = torch.zeros((), device=ids.device), 0
-    for batch, target in zip(ids.split(config.batch), labels.split(config.batch), strict=True):
-        loss = logloss(model(batch), target)
-        extra = model.table.penalty()
-        optimizer.zero_grad(set_to_none=True)
-        (loss if extra is None else loss + extra).backward()
-        if config.clip:
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        model.table.after_step(tick(steps))
-        total += loss.detach()
-        steps += 1
-    mean = (total / steps).item()
-    if not math.isfinite(mean) or mean > _EXPLODED:
-        raise Diverged(f"Training loss of the epoch is {mean:.3g}: the run diverged.")
+class Trainer:
+    """Trains the model of one run; the *recipe* of its table says in which phases.
 
-
-def _monitored(model: Model, split: Split, monitor: str) -> float:
-    """The validation loss that decides when to stop: logloss, or minus AUC."""
-    scores = predict(model, split)
-    if monitor == "auc":
-        return -(quality.auc(split.labels.cpu().numpy(), scores.cpu().numpy()) or math.nan)
-    return logloss(scores, split.labels).item()
-
-
-def fit(
-    model: Model,
-    data: CtrData,
-    config: TrainConfig,
-    seed: int,
-    progress: Progress = lambda fraction, text: None,
-) -> Fit:
-    """Train table and backbone with early stopping on the validation split (never the test split).
-
-    Adam on dense gradients, minibatches in an order drawn from ``seed`` alone, so that methods
-    with the same seed see the same batches.
+    ``spec`` and ``budget`` (bytes) are those that the table was built for. ``uncompressed`` gives
+    the trained full table of the same seed, for methods that start from it. No phase ever reads
+    the test split.
     """
-    assert isinstance(model.table, Table)
-    optimizer = make_optimizer(model, config)
-    rng = generator(seed, "order")
-    size = len(data.train.labels)
-    steps = -(-size // config.batch)
-    best, best_epoch, best_state, waited = math.inf, 0, None, 0
-    started = time.perf_counter()
-    for epoch in range(1, config.epochs + 1):
-        order = torch.randperm(size, generator=rng).to(data.train.ids.device)
 
-        def tick(step: int, done: int = (epoch - 1) * steps) -> int:
+    def __init__(
+        self,
+        model: Model,
+        data: CtrData,
+        config: TrainConfig,
+        seed: int,
+        progress: Progress = lambda fraction, text: None,
+        *,
+        spec: TableSpec | None = None,
+        budget: int | None = None,
+        uncompressed: Callable[[], Uncompressed] | None = None,
+    ):
+        self.model, self.data, self.config, self.seed = model, data, config, seed
+        self.spec, self.budget = spec, budget
+        self.fits: list[Fit] = []
+        self.optimizer: torch.optim.Optimizer | None = None  # that of the current phase
+        self.saved_seconds = 0.0  # spent when the full table was trained, not now
+        self._progress, self._uncompressed = progress, uncompressed
+        self._initial = {name: t.clone() for name, t in model.backbone.state_dict().items()}
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self._valid_batches = self._cycle(data.valid)
+
+    # -- phases -----------------------------------------------------------------------------------
+    def fit(
+        self,
+        phase: str = "train",
+        *,
+        epochs: int | None = None,
+        until: Callable[[], bool] | None = None,
+        eligible: Callable[[], bool] | None = None,
+        each_step: Callable[[int], None] | None = None,
+        each_epoch: Callable[[int], None] | None = None,
+    ) -> Fit:
+        """Train table and backbone: a fresh Adam, early stopping, the best epoch's weights kept.
+
+        Minibatches come in an order drawn from the seed alone, so that methods with the same seed
+        see the same batches. ``epochs``: limit of this phase, by default that of the
+        configuration. ``until``: asked after every step; once true, the phase ends with the
+        weights as they are; with it, there is no early stopping. ``eligible``: epochs at whose end
+        it is false are never the best one. ``each_step`` (0-based step of the phase) runs after
+        the optimizer, while gradients are still there; ``each_epoch`` (1-based) before validation.
+        Raises ``Diverged`` on NaN or an exploding loss.
+        """
+        started, limit = time.perf_counter(), epochs or self.config.epochs
+        self.optimizer = make_optimizer(self.model, self.config)
+        best = _Best(self.model)
+        rng = generator(self.seed, "order")
+        for epoch in range(1, limit + 1):
+            stopped = self._epoch(epoch, limit, phase, rng, until, each_step)
+            if each_epoch is not None:
+                each_epoch(epoch)
+            if stopped or (until is not None and epoch == limit):
+                break
+            current = self.validate()
+            if not math.isfinite(current):
+                raise Diverged(
+                    f"Validation {self.config.monitor} after epoch {epoch} is {current}."
+                )
+            if until is not None or (eligible is not None and not eligible()):
+                continue
+            if best.offer(current, epoch):
+                continue
+            if epoch - best.epoch >= self.config.patience:
+                break
+            for group in self.optimizer.param_groups:
+                group["lr"] *= self.config.lr_decay
+        best.restore()
+        seconds = time.perf_counter() - started
+        size = table_train_bytes(self.model.table, self.optimizer)
+        fit = Fit(phase, epoch, best.epoch or epoch, best.loss, seconds, size)
+        self.fits.append(fit)
+        return fit
+
+    def trained(self) -> Tensor:
+        """The weight fp32 [rows, dim] of the trained full table; the backbone takes its weights."""
+        started = time.perf_counter()
+        full = self._uncompressed()
+        self.model.backbone.load_state_dict(full.backbone)
+        self.fits.append(full.fit)
+        self.saved_seconds += full.fit.seconds - (time.perf_counter() - started)
+        return full.weight.to(self.data.train.ids.device, copy=True)
+
+    def use(self, table: nn.Module) -> None:
+        """Put ``table`` where the model's table is."""
+        self.model.table = table.to(self.data.train.ids.device)
+
+    def reset_backbone(self) -> None:
+        """Give the backbone the weights that it started from."""
+        self.model.backbone.load_state_dict(self._initial)
+
+    # -- losses and validation --------------------------------------------------------------------
+    def loss(self) -> Tensor:
+        """The loss of the current training batch, computed anew."""
+        ids, labels = self._batch
+        return logloss(self.model(ids), labels)
+
+    def valid_loss(self) -> Tensor:
+        """The loss of the next validation batch, for architecture parameters."""
+        ids, labels = next(self._valid_batches)
+        return logloss(self.model(ids), labels)
+
+    def validate(self) -> float:
+        """The validation loss that decides: logloss, or minus AUC; the lower the better."""
+        if self.config.monitor == "auc":
+            return -self.valid_auc()
+        return logloss(predict(self.model, self.data.valid), self.data.valid.labels).item()
+
+    def valid_auc(self) -> float:
+        """AUC on the validation split."""
+        scores = predict(self.model, self.data.valid).cpu().numpy()
+        return quality.auc(self.data.valid.labels.cpu().numpy(), scores) or math.nan
+
+    # -- inside -----------------------------------------------------------------------------------
+    def _cycle(self, split: Split):
+        """Batches of ``split`` for ever, in a new order each round."""
+        rng = generator(self.seed, "valid order")
+        while True:
+            order = torch.randperm(len(split.labels), generator=rng).to(split.ids.device)
+            for rows in order.split(self.config.batch):
+                yield split.ids[rows], split.labels[rows]
+
+    def _epoch(self, epoch, limit, phase, rng, until, each_step) -> bool:
+        """One pass over the training split; whether ``until`` ended it."""
+        model, split, config = self.model, self.data.train, self.config
+        model.train()
+        order = torch.randperm(len(split.labels), generator=rng).to(split.ids.device)
+        ids, labels = split.ids[order].split(config.batch), split.labels[order].split(config.batch)
+        total = torch.zeros((), device=order.device)
+        for step, self._batch in enumerate(zip(ids, labels, strict=True)):
+            loss = self.loss()
+            extra = model.table.penalty()
+            model.zero_grad(set_to_none=True)
+            (loss if extra is None else loss + extra).backward()
+            if config.clip:
+                nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            self.optimizer.step()
+            if each_step is not None:
+                each_step((epoch - 1) * len(ids) + step)
+            total += loss.detach()
             if step % 64 == 0:
-                progress((done + step) / (config.epochs * steps), f"epoch {done // steps + 1}")
-            return done + step
+                self._progress((epoch - 1 + step / len(ids)) / limit, f"{phase}, epoch {epoch}")
+            if until is not None and until():
+                return True
+        mean = (total / len(ids)).item()
+        if not math.isfinite(mean) or mean > _EXPLODED:
+            raise Diverged(f"Training loss of the epoch is {mean:.3g}: the run diverged.")
+        return False
 
-        _epoch(model, data.train, optimizer, config, order, tick)
-        current = _monitored(model, data.valid, config.monitor)
-        if not math.isfinite(current):
-            raise Diverged(f"Validation {config.monitor} after epoch {epoch} is {current}.")
-        if current < best:
-            best, best_epoch, waited = current, epoch, 0
-            best_state = {name: value.clone() for name, value in model.state_dict().items()}
-            continue
-        waited += 1
-        if waited >= config.patience:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] *= config.lr_decay
-    seconds = time.perf_counter() - started
-    model.load_state_dict(best_state)
-    return Fit(epoch, best_epoch, best, seconds, table_train_bytes(model.table, optimizer))
+
+class _Best:
+    """The best epoch so far, and the weights that it had."""
+
+    def __init__(self, model: nn.Module):
+        self.model, self.loss, self.epoch, self._state = model, math.inf, 0, None
+
+    def offer(self, loss: float, epoch: int) -> bool:
+        """Take the model as it is if ``loss`` is the lowest so far."""
+        if loss >= self.loss:
+            self.epoch = self.epoch or epoch
+            return False
+        self.loss, self.epoch = loss, epoch
+        self._state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        return True
+
+    def restore(self) -> None:
+        if self._state is not None:
+            self.model.load_state_dict(self._state)

@@ -106,13 +106,23 @@ class Table(nn.Module):
         """Draw initial values so that vectors start with standard deviation ``spec.init_std``."""
         raise NotImplementedError
 
-    # -- hooks of the training loop -----------------------------------------------------------
+    # -- training -----------------------------------------------------------------------------
+    def recipe(self, trainer) -> None:
+        """How the table is trained: by default in one phase.
+
+        ``trainer`` is a ``study.train.Trainer`` whose model holds this table. A method with a
+        search phase overrides this: it calls ``trainer.fit`` once a phase and may put another
+        table in its place (``trainer.use``). What then stands in the model is served.
+        """
+        trainer.fit()
+
+    def parameter_groups(self) -> list[dict]:
+        """Groups for the optimizer; what a group does not set (``lr``, ``weight_decay``) is common."""
+        return [{"params": list(self.parameters())}]
+
     def penalty(self) -> Tensor | None:
         """A term to add to the loss of this step, or None."""
         return None
-
-    def after_step(self, step: int) -> None:
-        """Called after each optimizer step (pruning schedules, re-clustering)."""
 
     # -- serving --------------------------------------------------------------------------------
     def config(self) -> dict:

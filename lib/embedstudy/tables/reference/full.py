@@ -26,6 +26,11 @@ class Full(Table):
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
 
+    def recipe(self, trainer) -> None:
+        weight = trainer.trained()  # once a seed: methods that start from it share it
+        with torch.no_grad():
+            self.rows.copy_(weight)
+
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, ids)
 
