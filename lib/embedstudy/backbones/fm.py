@@ -1,31 +1,16 @@
 """Factorization machine of second order (Rendle, ICDM 2010, equation 1)."""
 
-from collections.abc import Sequence
+from torch import Tensor
 
-import torch
-from torch import Tensor, nn
-
-from embedstudy.backbones.mlp import Backbone, pairwise_sum
+from embedstudy.backbones.first_order import Shallow
+from embedstudy.backbones.mlp import pairwise_sum
 
 
-class FactorizationMachine(Backbone):
+class FactorizationMachine(Shallow):
     """logit = b + sum of w_i + sum over pairs i < j of <v_i, v_j>.
 
-    Column 0 of the table is w, the others v. ``hidden``, ``dropout`` and ``batch_norm`` are
-    accepted so that every backbone is built alike; there is no layer for them to act on.
+    Column 0 of the table is w, the others v.
     """
-
-    def __init__(
-        self,
-        fields: int,
-        dim: int,
-        *,
-        hidden: Sequence[int] = (),
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-    ):
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(()))
 
     @classmethod
     def table_dim(cls, dim: int) -> int:

@@ -1,31 +1,12 @@
 """Logistic regression: one weight an id."""
 
-from collections.abc import Sequence
+from torch import Tensor
 
-import torch
-from torch import Tensor, nn
-
-from embedstudy.backbones.mlp import Backbone
+from embedstudy.backbones.first_order import Shallow
 
 
-class LogisticRegression(Backbone):
-    """logit = b + sum over fields of w. The table holds the weights: one column.
-
-    ``hidden``, ``dropout`` and ``batch_norm`` are accepted so that every backbone is built alike;
-    there is no layer for them to act on.
-    """
-
-    def __init__(
-        self,
-        fields: int,
-        dim: int,
-        *,
-        hidden: Sequence[int] = (),
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-    ):
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(()))
+class LogisticRegression(Shallow):
+    """logit = b + sum over fields of w. The table holds the weights: one column."""
 
     @classmethod
     def table_dim(cls, dim: int) -> int:
