@@ -104,3 +104,12 @@ def test_svg_files_are_the_same_bytes(rows, tmp_path):
         figures.save_svg(figures.frontier(rows), tmp_path / f"{name}.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert b"full table 0.8100" in (tmp_path / "a.svg").read_bytes()
+
+
+def test_the_chart_of_families_names_the_front_and_leaves_out_what_failed(rows):
+    found = data(figures.families(rows))
+    named = [d for d in found if d and "place" in d[0]]
+    assert [point["label"] for point in named[0]] == ["QR"]
+    points = next(d for d in found if len(d) == 2 and "group" in d[0])
+    assert {point["label"] for point in points} == {"hash trick", "QR"}
+    assert any(d[0].get("text") == "full table 0.8100" for d in found if d)

@@ -69,6 +69,12 @@ def test_pareto_keeps_what_nothing_beats_and_both_of_two_equals():
     assert pareto(points) == [True, True, False, True, False]
 
 
+def test_pareto_with_slack_lets_a_slightly_larger_better_file_win():
+    points = [(1000, 0.70), (1040, 0.75), (1200, 0.76)]
+    assert pareto(points) == [True, True, True]
+    assert pareto(points, slack=0.05) == [False, True, True]
+
+
 def test_the_best_method_is_chosen_on_validation_not_on_test(study):
     study.rows = study.rows.with_columns(
         valid_auc=pl.when(pl.col("method") == "hash").then(0.99).otherwise(pl.col("valid_auc"))

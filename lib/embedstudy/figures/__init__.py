@@ -1,6 +1,7 @@
 """Every chart of the study. ``enable`` turns the theme on and makes charts survive papermill."""
 
 from embedstudy.figures.comparisons import claims, deltas, slices
+from embedstudy.figures.families import families
 from embedstudy.figures.frontier import frontier
 from embedstudy.figures.pictures import rows_picture, show_cardinality, show_skew
 from embedstudy.figures.theme import enable, save_svg
@@ -9,6 +10,7 @@ __all__ = [
     "claims",
     "deltas",
     "enable",
+    "families",
     "frontier",
     "rows_picture",
     "save_svg",

@@ -4,16 +4,23 @@ import altair as alt
 import polars as pl
 
 from embedstudy.figures.theme import COLOURS
-from embedstudy.study.evidence import budget_name
+from embedstudy.study.evidence import budget_name, with_budget_names
 
 _BLUE, _ORANGE, _GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
 
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
-    names = pl.col("budget").map_elements(budget_name, return_dtype=pl.String)
-    return frame.with_columns(
-        panel=pl.col("dataset") + ", " + pl.col("backbone"), budget_name=names
-    )
+    panel = pl.col("dataset") + ", " + pl.col("backbone")
+    return with_budget_names(frame).with_columns(panel=panel)
+
+
+def _by_budget(layered: alt.LayerChart, frame: pl.DataFrame) -> alt.TopLevelMixin:
+    """A panel a budget across, a data set and backbone down."""
+    budgets = [budget_name(b) for b in frame["budget"].unique().sort(descending=True)]
+    return layered.facet(
+        column=alt.Column("budget_name:N", title="budget: fraction of the bytes", sort=budgets),
+        row=alt.Row("panel:N", title=None),
+    ).resolve_scale(x="independent")
 
 
 def _zero(frame: pl.DataFrame) -> alt.Chart:
@@ -26,7 +33,6 @@ def deltas(comparison: pl.DataFrame) -> alt.TopLevelMixin:
     The dashed line at zero is the uncompressed table.
     """
     frame = _named(comparison)
-    budgets = [budget_name(b) for b in frame["budget"].unique().sort(descending=True)]
     x = alt.X("delta:Q", title="test AUC minus full table's (95 % interval)")
     y = alt.Y("label:N", title=None, sort=None)
     base = alt.Chart(frame).encode(y=y)
@@ -38,10 +44,7 @@ def deltas(comparison: pl.DataFrame) -> alt.TopLevelMixin:
             tooltip=["label:N", "budget_name:N", *_numbers("delta", "low", "high", "test_auc")],
         ),
     ).properties(width=210, height=alt.Step(20))
-    return layered.facet(
-        column=alt.Column("budget_name:N", title="budget: fraction of the bytes", sort=budgets),
-        row=alt.Row("panel:N", title=None),
-    ).resolve_scale(x="independent")
+    return _by_budget(layered, frame)
 
 
 def _numbers(*names: str) -> list[alt.Tooltip]:
@@ -65,7 +68,6 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
     )
     frame = _named(means.unpivot(kinds, index=cell, variable_name="slice", value_name="delta"))
     frame = frame.drop_nulls("delta")
-    budgets = [budget_name(b) for b in frame["budget"].unique().sort(descending=True)]
     scale = alt.Scale(domain=kinds, range=[_ORANGE, _BLUE, _GREEN])
     shapes = alt.Scale(domain=kinds, range=["circle", "square", "triangle-up"])
     points = alt.Chart(frame).mark_point(filled=True, size=60, opacity=0.9).encode(
@@ -76,10 +78,7 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
         tooltip=["label:N", "budget_name:N", "slice:N", *_numbers("delta")],
     )  # fmt: skip
     layered = alt.layer(_zero(frame), points).properties(width=210, height=alt.Step(20))
-    return layered.facet(
-        column=alt.Column("budget_name:N", title="budget: fraction of the bytes", sort=budgets),
-        row=alt.Row("panel:N", title=None),
-    ).resolve_scale(x="independent")
+    return _by_budget(layered, frame)
 
 
 def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:

@@ -4,11 +4,11 @@ import altair as alt
 import polars as pl
 
 from embedstudy.figures.theme import BYTES, look
-from embedstudy.study.evidence import CELL, budget_name
-from embedstudy.study.pareto import pareto
+from embedstudy.study.evidence import CELL, with_budget_names
+from embedstudy.study.pareto import SLACK, pareto
 
 
-def _points(rows: pl.DataFrame) -> pl.DataFrame:
+def points_of(rows: pl.DataFrame) -> pl.DataFrame:
     """One point a method and budget: mean, lowest and highest test AUC over seeds."""
     auc = pl.col("test_auc")
     ok = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full"))
@@ -16,15 +16,14 @@ def _points(rows: pl.DataFrame) -> pl.DataFrame:
         test_auc=auc.mean(), lowest=auc.min(), highest=auc.max(), seeds=auc.count(),
         serve_bytes=pl.col("serve_bytes").max(),
     )  # fmt: skip
-    names = pl.col("budget").map_elements(budget_name, return_dtype=pl.String)
-    return points.with_columns(budget_name=names)
+    return with_budget_names(points)
 
 
 def _panel(
     points: pl.DataFrame, full: float | None, title: str, names: list[str], pick: alt.Parameter
 ) -> alt.LayerChart:
     colour, shape, dash = look(names)
-    front = pareto(points.select("serve_bytes", "test_auc").rows())
+    front = pareto(points.select("serve_bytes", "test_auc").rows(), SLACK)
     points = points.with_columns(front=pl.Series(front))
     faded = alt.condition(pick, alt.value(1.0), alt.value(0.08))
     x = alt.X("serve_bytes:Q", title="bytes of the served file (log scale)").scale(
@@ -77,7 +76,7 @@ def frontier(rows: pl.DataFrame, title: str | None = None) -> alt.VConcatChart:
     Points are means over seeds with a bar from the lowest to the highest; ringed points are on the
     Pareto front; the dashed line is the uncompressed table. Runs that are not ok are left out.
     """
-    points = _points(rows)
+    points = points_of(rows)
     names = points["label"].unique(maintain_order=True).to_list()
     pick = alt.selection_point(fields=["label"], bind="legend", name="pick")
     panels = []

@@ -64,9 +64,9 @@ def chapter_page(chapter: Chapter, known: list[Chapter], reports: Path, results:
         .get_template("chapter.html.j2")
         .render(
             frame,
-            headings=[*inside.headings, ("costs", "Costs measured on this machine")],
+            headings=[*inside.headings, ("costs", "Measured on this machine")],
             body=Markup(inside.html),
-            costs=costs.table(chapter.section, reports, results),
+            measured=costs.measured(chapter.section, reports, results),
             identity=costs.TEXT,
             wall=chapters.wall(reports, chapter),
             before=_neighbour(known, place - 1, chapter),

@@ -14,6 +14,7 @@ from embedstudy.study.evidence import Evidence
 from embedstudy.study.params import Number, check
 
 _SIDE = {"family": str, "method": str, "label": str, "best": bool}
+_SIDE |= {"families": [str], "labels": [str]}  # one of several
 _CLAIM = {
     "id": str,
     "text": str,
@@ -21,10 +22,11 @@ _CLAIM = {
     "left": _SIDE,
     "right": _SIDE,
     "budgets": [Number(0, 1, above=True)],
-    "margin": Number(-1, 1),
+    "margin": Number(-1, 10),
 }
-_OPTIONAL = {"reason": str}
+_OPTIONAL = {"reason": str, "measure": str}
 LEVEL = 0.05
+MEASURE = "train_seconds"  # what a claim may be about besides AUC; see ``time_claims``
 
 
 def read(path: Path) -> list[dict]:
@@ -41,6 +43,8 @@ def read(path: Path) -> list[dict]:
         where = f"{path.name}: claim '{claim.get('id', number)}': "
         check(claim, _CLAIM | _OPTIONAL, where)
         check({k: v for k, v in claim.items() if k in _CLAIM}, _CLAIM, where, required=True)
+        if claim.get("measure", MEASURE) != MEASURE:
+            raise StudyError(f"{where}measure is {claim['measure']!r}: it can only be {MEASURE}.")
     names = [claim["id"] for claim in claims]
     for name in names:
         if names.count(name) > 1:
@@ -59,10 +63,19 @@ def verdict(effect: Effect, margin: float, p_adjusted: float) -> str:
     return "holds" if effect.effect > margin else "does not hold"
 
 
+def wanted(side: dict) -> list[tuple[str, list[str]]]:
+    """The columns that a side of a claim names, each with the values it may have."""
+    several = {"families": "family", "labels": "label"}
+    return [
+        (several.get(name, name), value if name in several else [value])
+        for name, value in side.items()
+        if name != "best"
+    ]
+
+
 def _side(rows: pl.DataFrame, chosen: dict, budgets: list[float]) -> pl.DataFrame:
     """The runs of one side of a claim: one a seed and budget."""
-    filters = [pl.col(k) == v for k, v in chosen.items() if k != "best"]
-    matching = rows.filter(filters)
+    matching = rows.filter([pl.col(name).is_in(values) for name, values in wanted(chosen)])
     if chosen.get("method") != "full":
         matching = matching.filter(pl.col("budget").is_in(budgets))
     if matching.is_empty() or matching["label"].n_unique() == 1 or not chosen.get("best"):
@@ -88,19 +101,17 @@ def evaluate(evidence: Evidence, claims: list[dict]) -> pl.DataFrame:
     """A line a claim, data set and backbone: id, text, source, dataset, backbone, left, right,
     effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict.
 
-    A claim that no runs speak to (a side missing or not feasible) has the verdict "no runs".
+    A claim that no runs speak to (a side missing or not feasible) has the verdict "no runs";
+    claims about time are not among them, as times are no result.
     """
     known = {name: set(evidence.rows[name]) for name in ("family", "method", "label")}
     lines, effects = [], []
     cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
     for claim in claims:
+        if "measure" in claim:
+            continue  # judged where the times are
         for name in ("left", "right"):
-            for column, value in claim[name].items():
-                if column != "best" and value not in known[column]:
-                    raise StudyError(
-                        f"claims.yaml: claim '{claim['id']}': no run has the {column} {value!r}; "
-                        f"there are {', '.join(sorted(known[column]))}."
-                    )
+            _known(claim, name, known)
         for cell in cells.to_dicts():
             line, effect = _evaluate_one(evidence, claim, cell)
             lines.append(line)
@@ -110,6 +121,17 @@ def evaluate(evidence: Evidence, claims: list[dict]) -> pl.DataFrame:
     for i, p in zip(decided, adjusted, strict=True):
         lines[i] |= {"p": p, "verdict": verdict(effects[i], lines[i]["margin"], p)}
     return pl.DataFrame(lines, infer_schema_length=None)
+
+
+def _known(claim: dict, name: str, known: dict[str, set]) -> None:
+    """Raise ``StudyError`` if a side names what no run is."""
+    for column, values in wanted(claim[name]):
+        for value in values:
+            if value not in known[column]:
+                raise StudyError(
+                    f"claims.yaml: claim '{claim['id']}': no run has the {column} {value!r}; "
+                    f"there are {', '.join(sorted(known[column]))}."
+                )
 
 
 def _evaluate_one(evidence: Evidence, claim: dict, cell: dict) -> tuple[dict, Effect | None]:

@@ -29,6 +29,12 @@ def budget_name(budget: float) -> str:
     return "full" if budget == 1 else f"1/{round(1 / budget)}"
 
 
+def with_budget_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """``frame`` with a column ``budget_name``: 'full', '1/10', ..."""
+    names = pl.col("budget").map_elements(budget_name, return_dtype=pl.String)
+    return frame.with_columns(budget_name=names)
+
+
 def collect(chapters: Iterable[str], resamples: int = 200) -> "Evidence":
     """The rows and scores of several chapters; a run that two chapters share counts once."""
     rows, scores = [], {}

@@ -55,7 +55,7 @@ def write(chapters: list[str]) -> None:
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         atomic.write_bytes(FOLDER / f"{name}.json", text.encode())
     for dataset in rows["dataset"].unique(maintain_order=True):
-        chart = figures.frontier(rows.filter(pl.col("dataset") == dataset))
+        chart = figures.families(rows.filter(pl.col("dataset") == dataset))
         figures.save_svg(chart, FOLDER / f"frontier-{dataset}.svg")
 
 

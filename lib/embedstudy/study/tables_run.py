@@ -11,7 +11,6 @@ import torch
 
 from embedstudy.errors import StudyError
 from embedstudy.measure import quality
-from embedstudy.measure.latency import lookup_microseconds
 from embedstudy.seeding import derive, seed_everything
 from embedstudy.study import closure
 from embedstudy.study.data import CtrData, load_ctr
@@ -146,16 +145,6 @@ def _quality(served: Model, data: CtrData) -> tuple[dict, np.ndarray]:
     return result, scores
 
 
-def _costs(served: Model, data: CtrData, train_seconds: float) -> dict:
-    ids = data.test.ids
-    return {
-        "train_seconds": train_seconds,
-        "lookup_us_1": lookup_microseconds(served.table, ids[:1]),
-        "lookup_us_4096": lookup_microseconds(served.table, ids[:4096]),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-
-
 def _sizes(run: dict, trainer: Trainer, size: int) -> dict:
     """Bytes and epochs of a run; train bytes are those of its largest phase."""
     fits = trainer.fits
@@ -213,6 +202,8 @@ def work(run: dict, progress: Progress) -> Outcome:
         "rows": sum(data.field_rows),
         "versions": f"torch {torch.__version__}, numpy {np.__version__}",
     }
-    return Outcome(
-        result, _costs(served, data, seconds), {"test": scores}, {"table.safetensors": file}
-    )
+    costs = {
+        "train_seconds": seconds,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    return Outcome(result, costs, {"test": scores}, {"table.safetensors": file})
