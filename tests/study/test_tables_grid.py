@@ -31,3 +31,13 @@ def test_every_variant_meets_every_budget_and_seed_and_full_runs_once_a_seed():
     ]
     assert {r["events"] for r in runs if r["dataset"] == "a"} == {None}
     assert {r["events"] for r in runs if r["dataset"] == "b"} == {1000}
+
+
+def test_a_variant_may_be_of_another_family_and_have_budgets_of_its_own():
+    variants = [Variant("fp16", "half", budgets=(0.51,)), Variant("LR", "low_rank", family="g")]
+    runs = [r for r in table_runs("f", variants, **COMMON) if r["dataset"] == "b"]
+    assert [(r["family"], r["method"], r["budget"]) for r in runs if r["method"] != "full"] == [
+        ("f", "half", 0.51),
+        ("g", "low_rank", 0.5),
+        ("g", "low_rank", 0.1),
+    ]

@@ -21,12 +21,15 @@ CELL = ["dataset", "backbone", "label", "budget"]  # one point of a chart; seeds
 
 
 def budget_name(budget: float) -> str:
-    """'full', '1/10', ...: how a budget is written everywhere.
+    """'full', '1/10', '51 %': how a budget is written everywhere.
 
-    >>> budget_name(0.1), budget_name(1.0)
-    ('1/10', 'full')
+    >>> budget_name(0.1), budget_name(1.0), budget_name(0.51)
+    ('1/10', 'full', '51 %')
     """
-    return "full" if budget == 1 else f"1/{round(1 / budget)}"
+    if budget == 1:
+        return "full"
+    whole = round(1 / budget)
+    return f"1/{whole}" if abs(1 / budget - whole) < 0.01 else f"{100 * budget:.0f} %"
 
 
 def with_budget_names(frame: pl.DataFrame) -> pl.DataFrame:

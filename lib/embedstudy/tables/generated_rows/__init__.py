@@ -2,6 +2,7 @@
 
 from embedstudy.tables.base import Table
 from embedstudy.tables.generated_rows.dhe import DHE
+from embedstudy.tables.generated_rows.svd import SVD
 from embedstudy.tables.generated_rows.tt_rec import TTRec
 
-METHODS: dict[str, type[Table]] = {table.method: table for table in (TTRec, DHE)}
+METHODS: dict[str, type[Table]] = {table.method: table for table in (SVD, TTRec, DHE)}

@@ -1,0 +1,60 @@
+"""Truncated singular value decomposition of a trained table, plain or weighted by frequency.
+
+The optimal low-rank approximation (Eckart and Young 1936). Weighted: Hsu et al., "Language model
+compression with weighted low-rank factorization" (ICLR 2022), equation 5.
+"""
+
+import torch
+from torch import Tensor
+
+from embedstudy.tables.base import TableSpec, check, largest, lookup
+from embedstudy.tables.post_training import PostTraining
+
+
+class SVD(PostTraining):
+    """E ≈ (U_k S_k) V_k^T: k numbers an id and k shared directions, k the largest the budget buys.
+
+    ``weighted`` minimises the error of look-ups instead of that of rows: row x counts as often as
+    it occurs in training. With D = diag(sqrt(count)), SVD gives D E ≈ U S V^T, and D^-1 U S are the
+    rows. Departure: Hsu et al. weigh a row by the Fisher information of its weights; how often it
+    is looked up is what a table knows. Ids that never occur count half an occurrence.
+    """
+
+    method = "svd"
+
+    def __init__(self, field_rows: list[int], dim: int, rank: int):
+        super().__init__(field_rows, dim)
+        self.rank = rank
+        self.register_buffer("rows", torch.zeros(sum(field_rows), rank))
+        self.register_buffer("directions", torch.zeros(rank, dim))
+        self.weighted = False  # of no use to a server: not in the configuration
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int, *, weighted: bool = False) -> dict:
+        check(cls.method, "weighted", weighted, (True, False))
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        return largest(cls, budget, lambda rank: sizes | {"rank": rank}, 1, spec.dim)
+
+    @classmethod
+    def build(cls, spec: TableSpec, budget: int, seed: int, **options):
+        table = super().build(spec, budget, seed, **options)
+        table.weighted = options.get("weighted", False)
+        return table
+
+    @torch.no_grad()
+    def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
+        importance = torch.ones(len(weight), 1, dtype=torch.float64)
+        if self.weighted:
+            importance = spec.counts.double().clamp(min=0.5).sqrt().unsqueeze(1)
+        scaled = weight.cpu().double() * importance
+        # The right singular vectors are the eigenvectors of a d x d matrix.
+        _, vectors = torch.linalg.eigh(scaled.T @ scaled)
+        directions = vectors[:, -self.rank :].flip(1).T
+        self.directions.copy_(directions)
+        self.rows.copy_(weight.cpu().double() @ directions.T)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return lookup(self.rows, ids) @ self.directions
+
+    def config(self) -> dict:
+        return {"field_rows": self.field_rows, "dim": self.dim, "rank": self.rank}

@@ -1,0 +1,40 @@
+"""Codes of a few bits, packed into bytes without gaps within a row."""
+
+import torch
+from torch import Tensor
+
+
+def packed_bytes(codes: int, bits: int) -> int:
+    """Bytes of a row of ``codes`` codes of ``bits`` bits each."""
+    return -(-codes * bits // 8)
+
+
+def pack(codes: Tensor, bits: int) -> Tensor:
+    """int64 [n, m] with values in [0, 2**bits) -> uint8 [n, ceil(m * bits / 8)], 1 <= bits <= 16.
+
+    Bit i of code j is bit (j * bits + i) of its row, counted from the lowest bit of the first byte.
+    """
+    n, m = codes.shape
+    if bits == 8:
+        return codes.to(torch.uint8)
+    stream = (codes.unsqueeze(-1) >> torch.arange(bits, device=codes.device)) & 1
+    stream = stream.view(n, m * bits).to(torch.uint8)
+    padded = torch.nn.functional.pad(stream, (0, -(m * bits) % 8)).view(n, -1, 8)
+    weights = 1 << torch.arange(8, device=codes.device)
+    return (padded * weights).sum(-1).to(torch.uint8)
+
+
+def unpack(packed: Tensor, bits: int, codes: int) -> Tensor:
+    """The inverse of ``pack``: uint8 [n, bytes] -> int64 [n, codes]."""
+    if bits == 8:
+        return packed.long()
+    if 8 % bits == 0:  # a code lies within a byte
+        shifts = torch.arange(0, 8, bits, device=packed.device, dtype=torch.uint8)
+        parts = (packed.unsqueeze(-1) >> shifts) & (2**bits - 1)
+        return parts.flatten(1)[:, :codes].long()
+    # A code of at most 16 bits touches at most three bytes.
+    padded = torch.nn.functional.pad(packed, (0, 2)).long()
+    first = torch.arange(codes, device=packed.device) * bits
+    byte = first // 8
+    words = padded[:, byte] | padded[:, byte + 1] << 8 | padded[:, byte + 2] << 16
+    return (words >> first % 8) & (2**bits - 1)

@@ -1,0 +1,103 @@
+"""What every method with a recipe of its own promises, from build to reloaded file."""
+
+import pytest
+import torch
+from recipes import run_recipe, served, toy
+
+from embedstudy.errors import InfeasibleBudget, StudyError
+from embedstudy.tables import fewer_bits, generated_rows
+from embedstudy.tables.base import TableSpec
+
+METHODS = fewer_bits.METHODS | generated_rows.METHODS
+# name of the case -> method, options, share of the bytes of the toy table to train it at
+CASES = {
+    "fp16": ("half", {"dtype": "fp16"}, 0.6),
+    "bf16": ("half", {"dtype": "bf16"}, 0.6),
+    "int8": ("rowwise", {"bits": 8}, 0.5),
+    "int4": ("rowwise", {"bits": 4}, 0.5),
+    "int2": ("rowwise", {"bits": 2}, 0.5),
+    "PQ": ("pq", {}, 0.5),
+    "OPQ": ("pq", {"rotate": True}, 0.5),
+    "SVD": ("svd", {}, 0.5),
+    "weighted SVD": ("svd", {"weighted": True}, 0.5),
+}
+parametrised = pytest.mark.parametrize("case", CASES)
+_TRAINED = {}
+
+
+def trained(case, seed=0):
+    """The trainer of a case after its recipe; each is run once for all tests."""
+    if (case, seed) not in _TRAINED:
+        name, options, share = CASES[case]
+        _TRAINED[case, seed] = run_recipe(METHODS[name], share, seed, **options)
+    return _TRAINED[case, seed]
+
+
+@parametrised
+def test_it_learns_and_serves_equal_vectors_from_a_file_within_its_budget(case, tmp_path):
+    trainer = trained(case)
+    reloaded = served(trainer, tmp_path / "table.safetensors")
+    assert trainer.valid_auc() > 0.6, "a table that knows nothing gives .5"
+    assert not [name for name, _ in reloaded.named_parameters() if "grad" in name]
+    assert sum(fit.epochs for fit in trainer.fits) > 0
+
+
+@parametrised
+def test_any_leading_shape(case):
+    trainer = trained(case)
+    table = trainer.model.table.eval()
+    ids = trainer.data.test.ids[:12].view(2, 6, 3)
+    vectors = table(ids)
+    assert vectors.shape == (2, 6, 3, 8)
+    assert vectors.dtype == torch.float32
+    torch.testing.assert_close(table(ids[0, 0]), vectors[0, 0])
+    torch.testing.assert_close(table(ids[0, 0, 0]), vectors[0, 0, 0])
+    assert table(ids[:0]).shape == (0, 6, 3, 8)
+
+
+@parametrised
+def test_two_runs_are_equal_to_the_last_bit_and_another_seed_differs(case):
+    name, options, share = CASES[case]
+    first, again = trained(case), run_recipe(METHODS[name], share, 0, **options)
+    other = trained(case, seed=1)
+    ids = toy().test.ids
+    vectors = [t.model.table.eval()(ids) for t in (first, again, other)]
+    assert torch.equal(vectors[0], vectors[1])
+    assert not torch.equal(vectors[0], vectors[2])
+
+
+BUDGETS = {"1/2": 1 / 2, "1/10": 1 / 10, "1/100": 1 / 100}
+ROWS = (944, 1683, 8, 3, 22, 400, 217, 25, 8)
+SPEC = TableSpec(ROWS, 16, torch.cat([1 + 10_000 // (1 + torch.arange(n)) ** 2 for n in ROWS]))
+# The least share of the budget that a method uses, where its sizes come in steps.
+USED = {
+    "fp16": {"1/2": None, "1/10": None},  # header and payload are a little more than a half
+    "bf16": {"1/2": None, "1/10": None},
+    "int8": {"1/2": 0.6, "1/10": None},
+    "int4": {"1/2": 0.35, "1/10": None},
+    "int2": {"1/2": 0.2, "1/10": None},
+    "PQ": {"1/2": 0.4, "1/10": 0.7, "1/100": None},
+    "OPQ": {"1/2": 0.4, "1/10": 0.7, "1/100": None},
+    "SVD": {"1/2": 0.87, "1/10": 0.6, "1/100": None},
+    "weighted SVD": {"1/2": 0.87, "1/10": 0.6, "1/100": None},
+}
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@parametrised
+def test_a_plan_meets_its_budget_and_uses_it_or_is_not_feasible(case, budget):
+    name, options, _ = CASES[case]
+    size = int(BUDGETS[budget] * SPEC.full_bytes)
+    least = USED.get(case, {}).get(budget, None if budget == "1/100" else 0.9)
+    if least is None:
+        with pytest.raises(InfeasibleBudget, match=r"[\d,]+ bytes"):
+            METHODS[name].build(SPEC, size, 0, **options)
+        return
+    table = METHODS[name].build(SPEC, size, 0, **options)
+    assert least * size <= table.compact().bytes() <= size
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_unknown_options_are_named(name):
+    with pytest.raises(StudyError, match=f"{name} has no option colour"):
+        METHODS[name].build(SPEC, 10**6, 0, colour="red")
