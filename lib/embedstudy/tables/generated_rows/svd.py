@@ -22,24 +22,17 @@ class SVD(PostTraining):
 
     method = "svd"
 
-    def __init__(self, field_rows: list[int], dim: int, rank: int):
+    def __init__(self, field_rows: list[int], dim: int, rank: int, weighted: bool):
         super().__init__(field_rows, dim)
-        self.rank = rank
+        check(self.method, "weighted", weighted, (True, False))
+        self.rank, self.weighted = rank, weighted
         self.register_buffer("rows", torch.zeros(sum(field_rows), rank))
         self.register_buffer("directions", torch.zeros(rank, dim))
-        self.weighted = False  # of no use to a server: not in the configuration
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, weighted: bool = False) -> dict:
-        check(cls.method, "weighted", weighted, (True, False))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "weighted": weighted}
         return largest(cls, budget, lambda rank: sizes | {"rank": rank}, 1, spec.dim)
-
-    @classmethod
-    def build(cls, spec: TableSpec, budget: int, seed: int, **options):
-        table = super().build(spec, budget, seed, **options)
-        table.weighted = options.get("weighted", False)
-        return table
 
     @torch.no_grad()
     def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
@@ -57,4 +50,5 @@ class SVD(PostTraining):
         return lookup(self.rows, ids) @ self.directions
 
     def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "rank": self.rank}
+        names = ("field_rows", "dim", "rank", "weighted")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,47 @@
+"""STS benchmark: sentence pairs with a mean human similarity from 0 to 5 (Cer et al., SemEval 2017).
+
+Format: CSV without header, quoted where needed: sentence1, sentence2, score. 5,749 training, 1,500
+validation and 1,379 test pairs, in the order of the official release.
+"""
+
+import csv
+from pathlib import Path
+
+import polars as pl
+
+from embedstudy.errors import StudyError
+from embedstudy.sources.raw_files import locate
+from embedstudy.sources.text_files import check_digest, decode, number, pairs, write_pairs
+
+SOURCE = "the file of that name in PhilipMay/stsb-multi-mt (data/)"
+SPLITS = {"train": "train", "valid": "dev", "test": "test"}  # ours: theirs
+FILES = [f"stsb-en-{name}.csv" for name in SPLITS.values()]
+SHA256 = {}
+
+
+def prepare(directory: Path, folder: Path, *, sha256: dict[str, str] = SHA256) -> dict:
+    """Prepare the three files of ``directory`` into ``folder``; return the specification.
+
+    ``sha256`` of the pairs read, by split. Raises ``StudyError`` when a file is missing, empty, not
+    UTF-8, not in the format above or not the published one.
+    """
+    splits = {}
+    for split, theirs in SPLITS.items():
+        path = locate(Path(directory), f"stsb-en-{theirs}.csv", SOURCE)
+        splits[split] = read(path)
+        check_digest(splits[split], sha256.get(split), path, SOURCE)
+    return write_pairs(folder, "stsb", splits, "Official splits; scores 0-5.")
+
+
+def read(path: Path) -> pl.DataFrame:
+    """The pairs of one file in its order."""
+    rows = []
+    text = decode(path.read_bytes(), path, SOURCE)
+    for row in csv.reader(text.splitlines(keepends=True)):
+        where = f"{path}, pair {len(rows) + 1}"
+        if len(row) != 3:
+            raise StudyError(
+                f"{where} has {len(row)} columns where 3 are expected: replace it by {SOURCE}."
+            )
+        rows.append((row[0], row[1], number(row[2], where, SOURCE)))
+    return pairs(rows)

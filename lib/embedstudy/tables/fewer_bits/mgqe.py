@@ -1,0 +1,115 @@
+"""MGQE: product-quantised rows where frequent ids may use more centroids than rare ones.
+
+Kang et al., "Learning Multi-granular Quantized Embeddings for Large-Vocab Categorical Features in
+Recommender Systems" (WWW 2020), the variant with a shared codebook and a varying number of
+centroids (section 3.4).
+"""
+
+import torch
+from torch import Tensor
+
+from embedstudy.errors import InfeasibleBudget
+from embedstudy.tables.base import Table, TableSpec, check_share, planned_bytes
+from embedstudy.tables.fewer_bits.dpq import DPQ
+from embedstudy.tables.packing import pack, packed_bytes, unpack
+
+_MOST_PARTS = 8  # of 256 centroids each: training compares every query with all of them
+_FEWER = 2  # bits that a code of a rare id has less: 256 and 64 centroids, as published
+
+
+class MGQE(DPQ):
+    """DPQ-VQ whose rare ids choose among the first K / 4 of the K centroids only.
+
+    ``frequent``: the share of each field's ids, the most frequent first, that may use all K (.1).
+    Ids are ordered by frequency within their field, so the group of an id is a comparison with one
+    number a field and no flag is stored; rare ids are stored with two bits a code less. The budget
+    decides the parts (8 at most) and K (256 at most).
+    """
+
+    method = "mgqe"
+
+    def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, frequent: float):
+        super().__init__(field_rows, dim, parts, bits)
+        self.frequent = frequent
+        hot = torch.tensor(hot_rows(field_rows, frequent), device="cpu")
+        self.register_buffer("hot", hot, persistent=False)
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int, *, frequent: float = 0.1) -> dict:
+        check_share(cls.method, "frequent", frequent)
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "frequent": frequent}
+        divisors = [p for p in range(1, _MOST_PARTS + 1) if spec.dim % p == 0]
+        made = [sizes | {"parts": p, "bits": b} for p in divisors for b in range(3, 9)]
+        costs = [planned_bytes(TwoGroups, config) for config in made]
+        fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
+        if not fitting:
+            raise InfeasibleBudget(
+                f"{cls.method} needs at least {min(costs):,} bytes for this table, the budget is "
+                f"{budget:,} bytes."
+            )
+        # Parts first: the codes of rare ids are most of the bytes, and short codes are coarse.
+        return max(fitting, key=lambda m: (m["parts"] * (m["bits"] - _FEWER), m["bits"]))
+
+    def allowed(self, responses: Tensor, ids: Tensor) -> Tensor:
+        field, local = self.local(ids)
+        rare = local >= self.hot[field]
+        few = torch.arange(responses.shape[-1], device=ids.device) >= 2 ** (self.bits - _FEWER)
+        return responses.masked_fill(rare[:, None, None] & few, -torch.inf)
+
+    @torch.no_grad()
+    def coded(self) -> Table:
+        table = TwoGroups(self.field_rows, self.dim, self.parts, self.bits, self.frequent)
+        codes = self.codes()
+        field, local = self.local(torch.arange(len(codes), device=codes.device))
+        rare = local >= self.hot[field]
+        table.frequent_codes.copy_(pack(codes[~rare], self.bits))
+        table.rare_codes.copy_(pack(codes[rare], self.bits - _FEWER))
+        table.centroids.copy_(self.centroids)
+        return table
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "parts", "bits", "frequent")
+        return {name: getattr(self, name) for name in names}
+
+
+class TwoGroups(Table):
+    """What MGQE serves: codes of two lengths and one set of centroids."""
+
+    method = "mgqe"
+
+    def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, frequent: float):
+        super().__init__(field_rows, dim)
+        self.parts, self.bits, self.frequent = parts, bits, frequent
+        hot = hot_rows(field_rows, frequent)
+        rare = [n - h for n, h in zip(field_rows, hot, strict=True)]
+        starts = [torch.tensor([0, *n], device="cpu").cumsum(0)[:-1] for n in (hot, rare)]
+        self.register_buffer("hot", torch.tensor(hot, device="cpu"), persistent=False)
+        self.register_buffer("starts_of", torch.stack(starts), persistent=False)
+        for name, rows, width in (
+            ("frequent_codes", sum(hot), bits),
+            ("rare_codes", sum(rare), bits - _FEWER),
+        ):
+            codes = torch.zeros(rows, packed_bytes(parts, width), dtype=torch.uint8)
+            self.register_buffer(name, codes)
+        self.register_buffer("centroids", torch.zeros(parts, 2**bits, dim // parts))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field, local = self.local(ids.flatten())
+        hot = self.hot[field]
+        rare = local >= hot
+        codes = local.new_empty(len(local), self.parts)
+        rows = self.starts_of[0][field[~rare]] + local[~rare]
+        codes[~rare] = unpack(self.frequent_codes[rows], self.bits, self.parts)
+        rows = self.starts_of[1][field[rare]] + (local - hot)[rare]
+        codes[rare] = unpack(self.rare_codes[rows], self.bits - _FEWER, self.parts)
+        parts = self.centroids[torch.arange(self.parts, device=ids.device), codes]
+        return parts.view(*ids.shape, self.dim)
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "parts", "bits", "frequent")
+        return {name: getattr(self, name) for name in names}
+
+
+def hot_rows(field_rows: list[int], frequent: float) -> list[int]:
+    """How many ids of each field are frequent: at least one."""
+    return [max(1, round(frequent * n)) for n in field_rows]

@@ -1,0 +1,193 @@
+"""Training in few bits, against formulas and values computed by hand."""
+
+import math
+
+import pytest
+import torch
+from recipes import run_recipe, toy
+
+from embedstudy.seeding import generator
+from embedstudy.tables.base import TableSpec
+from embedstudy.tables.fewer_bits.alpt import ALPT, quantised
+from embedstudy.tables.fewer_bits.dpq import DPQ
+from embedstudy.tables.fewer_bits.integer import uniform
+from embedstudy.tables.fewer_bits.low_precision import LowPrecision
+from embedstudy.tables.fewer_bits.mgqe import MGQE, hot_rows
+from embedstudy.tables.packing import unpack
+
+SPEC = TableSpec((50, 30), 8, torch.ones(80, dtype=torch.int64), 0.05)
+
+
+def build(cls, **options):
+    return cls.build(SPEC, 4 * SPEC.full_bytes, 0, **options)
+
+
+# -- integers ----------------------------------------------------------------------------------------
+def test_stochastic_rounding_is_right_on_average_where_the_nearest_code_never_moves():
+    table = LowPrecision([20_000], 1, bits=8, step=0.01)
+    table.rounding = generator(0, "test")
+    table.round_(torch.full((20_000, 1), 0.0123))
+    assert set(table.codes.unique().tolist()) == {1, 2}
+    assert table.decoded().mean().item() == pytest.approx(0.0123, abs=1e-4)
+    table.round_(torch.full((20_000, 1), 0.003))  # less than half a step from zero
+    assert table.decoded().mean().item() == pytest.approx(0.003, abs=1e-4)
+
+
+def test_numbers_beyond_the_range_are_clipped():
+    table = LowPrecision([4], 1, bits=8, step=0.01)
+    table.rounding = generator(0, "test")
+    table.round_(torch.tensor([[5.0], [-5.0], [1.27], [-1.28]]))
+    assert table.codes.flatten().tolist()[:2] == [127, -128]
+    torch.testing.assert_close(table.decoded().flatten()[2:], torch.tensor([1.27, -1.28]))
+
+
+def test_uniform_numbers_fill_the_unit_interval():
+    numbers = uniform((999, 101), generator(0, "test"), torch.device("cpu"))
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert numbers.mean().item() == pytest.approx(0.5, abs=0.005)
+    assert numbers.var().item() == pytest.approx(1 / 12, rel=0.02)
+
+
+@pytest.mark.parametrize(("cls", "options"), [(LowPrecision, {"bits": 8}), (ALPT, {})])
+def test_the_table_is_int8_while_it_trains_and_its_bytes_show_it(cls, options):
+    kinds = []
+
+    class Watched(cls):
+        def update(self, trainer, step):
+            super().update(trainer, step)
+            kinds.append((self.codes.dtype, len(list(self.parameters()))))
+
+    trainer = run_recipe(Watched, share=0.6, **options)
+    assert set(kinds) == {(torch.int8, 0)}
+    weights = trainer.model.table.codes.numel()
+    # One byte a weight and two fp32 moments; the full table holds four fp32 numbers a weight.
+    assert 9 * weights <= trainer.fits[0].train_bytes < 13 * weights
+
+
+def test_one_update_is_adams_on_the_decoded_table():
+    trainer = run_recipe(LowPrecision, share=0.6, bits=16)
+    table = trainer.model.table.train()
+    table.start(trainer)
+    ids = trainer.data.train.ids[:64]
+    parameter = torch.nn.Parameter(table.decoded().clone())
+    adam = torch.optim.Adam([parameter], trainer.config.lr, weight_decay=trainer.config.table_l2)
+    for step in (1, 2):
+        table.zero_grad()
+        (table(ids) ** 3).sum().backward()
+        (parameter[ids] ** 3).sum().backward()
+        updated = table.adam(trainer, step)
+        adam.step()
+        adam.zero_grad()
+        torch.testing.assert_close(updated, parameter.detach(), atol=1e-6, rtol=1e-4)
+        parameter.data.copy_(table.decoded())
+
+
+def test_alpt_gradient_of_a_step_is_the_formula():
+    weight = torch.tensor([[0.024, -0.013, 3.0, -3.0]])
+    steps = torch.tensor([[0.01]], requires_grad=True)
+    out = quantised(weight, steps, -128, 127)
+    torch.testing.assert_close(out.detach(), torch.tensor([[0.02, -0.01, 1.27, -1.28]]))
+    (gradient,) = torch.autograd.grad(
+        (out * torch.tensor([[1.0, 10.0, 100.0, 1000.0]])).sum(), steps
+    )
+    by_hand = 1 * (2 - 2.4) + 10 * (-1 + 1.3) + 100 * 127 + 1000 * -128
+    assert gradient.item() == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_alpt_learns_steps_from_the_updated_rows_with_the_papers_factor():
+    trainer = run_recipe(ALPT, share=0.6)
+    table = trainer.model.table.train()
+    table.start(trainer)
+    trainer._batch = (trainer.data.train.ids[:32], trainer.data.train.labels[:32])
+    trainer.loss().backward()
+    weight = table.adam(trainer, 1)
+    found = table.step_gradient(trainer, weight)
+
+    steps = table.steps.clone().requires_grad_()
+    ids, labels = trainer._batch
+    rows = quantised(weight[ids.flatten()], steps[ids.flatten()], -128, 127).view(*ids.shape, 8)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        trainer.model.backbone(rows), labels
+    )
+    (gradient,) = torch.autograd.grad(loss, steps)
+    torch.testing.assert_close(found, gradient / math.sqrt(32 * 8 * 127))
+    assert (found != 0).sum() == (torch.bincount(ids.flatten(), minlength=720) > 0).sum()
+    before = table.steps.clone()
+    table.update(trainer, 1)
+    assert (table.steps != before).any()
+    assert (table.steps > 0).all()
+
+
+# -- learned codes -----------------------------------------------------------------------------------
+def test_vq_gives_the_centroid_and_passes_its_gradient_straight_to_the_query():
+    table = build(DPQ).train()
+    ids = torch.tensor([3, 40, 3])
+    out = table(ids)
+    codes = table.responses(table.queries.detach()[torch.tensor([3, 40])]).argmax(-1)
+    assert torch.equal(out[0], table.chosen(codes)[0])
+    assert torch.equal(out[1], table.chosen(codes)[1])
+    upstream = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    (out * upstream).sum().backward()
+    torch.testing.assert_close(table.queries.grad[40], upstream[1])
+    torch.testing.assert_close(table.queries.grad[3], upstream[0] + upstream[2])
+    assert table.centroids.grad is None, "centroids learn from the distance to queries alone"
+
+
+def test_vq_pulls_centroids_to_queries_and_not_queries_to_centroids():
+    table = build(DPQ).train()
+    ids = torch.arange(80)
+    out = table(ids)
+    distance = table.penalty()
+    assert distance.item() == pytest.approx((out - table.queries).square().mean().item())
+    distance.backward()
+    assert table.queries.grad is None
+    assert table.centroids.grad.abs().sum() > 0
+    assert table.penalty() is None
+
+
+def test_vq_codes_are_the_nearest_centroids_where_responses_are_not_normalised():
+    table = build(DPQ).eval()  # running statistics: mean 0, variance 1, all alike
+    parts = table.queries.view(80, table.parts, 1, -1)
+    distances = (parts - table.centroids).square().sum(-1)
+    assert torch.equal(table.codes(), distances.argmin(-1))
+
+
+def test_sx_gives_the_best_keys_value_with_the_gradient_of_the_softmax():
+    table = build(DPQ, mode="sx").train()
+    ids = torch.tensor([3, 40])
+    responses = table.responses(table.queries[ids])
+    codes = responses.argmax(-1)
+    out = table.through_softmax(responses, codes)
+    torch.testing.assert_close(out, table.chosen(codes))
+    soft = torch.einsum("npk,pkw->npw", responses.softmax(-1), table.centroids).flatten(1)
+    for parameter in (table.queries, table.keys):
+        (hard,) = torch.autograd.grad(out.sum(), parameter, retain_graph=True)
+        (mean,) = torch.autograd.grad(soft.sum(), parameter, retain_graph=True)
+        torch.testing.assert_close(hard, mean)
+        assert hard.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("cls", "options"), [(DPQ, {}), (DPQ, {"mode": "sx"}), (MGQE, {})])
+def test_what_is_served_is_what_was_trained(cls, options):
+    trainer = run_recipe(cls, share=0.5, data=toy(events=1000), epochs=1, **options)
+    fresh = cls.build(trainer.spec, trainer.budget, 0, **options)
+    again = run_recipe(type("Kept", (cls,), {"recipe": lambda self, t: t.fit()}), share=0.5,
+                       data=toy(events=1000), epochs=1, **options)  # fmt: skip
+    ids = torch.arange(trainer.spec.rows)
+    trained = again.model.table.eval()
+    assert torch.equal(trainer.model.table(ids), trained(ids))
+    assert not torch.equal(trained(ids), fresh.eval()(ids))
+
+
+def test_rare_ids_of_mgqe_use_the_first_quarter_of_the_centroids():
+    table = build(MGQE)
+    codes, few = table.codes(), 2 ** (table.bits - 2)
+    assert hot_rows([50, 30], 0.1) == [5, 3]
+    frequent = torch.tensor([*range(5), *range(50, 53)])
+    rare = torch.ones(80, dtype=torch.bool)
+    rare[frequent] = False
+    assert codes[rare].max() < few <= codes[frequent].max()
+    served = table.coded()
+    assert torch.equal(unpack(served.rare_codes, table.bits - 2, table.parts), codes[rare])
+    assert served.frequent_codes.shape[0] == 8
