@@ -5,14 +5,28 @@
 """
 
 import argparse
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from embedstudy.errors import StudyError
 from embedstudy.paths import PREPARED
-from embedstudy.sources import avazu, criteo, frappe, gowalla, kdd12, movielens_official
+from embedstudy.sources import (
+    avazu,
+    beir,
+    cranfield,
+    criteo,
+    frappe,
+    gowalla,
+    kdd12,
+    movielens_official,
+    sick,
+    sts_years,
+    stsb,
+)
 from embedstudy.sources.raw_files import missing
 
 
@@ -48,6 +62,17 @@ OFFICIAL = {
         f"{frappe.SOURCE}; or, for the rebuilt training split, {frappe.SOURCE_RAW}",
     ),
     "gowalla": Official(gowalla.prepare, (gowalla.FILES,), gowalla.SOURCE),
+    "stsb": Official(stsb.prepare, (stsb.FILES,), stsb.SOURCE),
+    **{
+        f"sts{year % 100}": Official(
+            partial(sts_years.prepare, year=year), (sts_years.names(year),), sts_years.SOURCE
+        )
+        for year in sts_years.SUBSETS
+    },
+    "sick": Official(sick.prepare, (sick.FILES,), sick.SOURCE),
+    "scifact": Official(beir.prepare_scifact, (beir.FILES, beir.SCIFACT_FILES[:1]), beir.SCIFACT),
+    "cranfield": Official(cranfield.prepare, (cranfield.FILES,), cranfield.SOURCE),
+    "beir": Official(beir.prepare, (beir.FILES,), beir.SOURCE),
 }
 
 
@@ -111,17 +136,23 @@ def main(arguments: list[str] | None = None) -> int:
         if value is not None
     }
     try:
-        if chosen.name == "gowalla" and options:
-            raise StudyError(
-                "gowalla has published splits and no counts: drop --min-count, --seed."
-            )
+        _check_options(chosen.name, options)
         spec = prepare(chosen.name, chosen.directory, chosen.out, **options)
     except (StudyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    events = ", ".join(f"{split} {count:,}" for split, count in spec["events"].items())
-    print(f"{chosen.name} is prepared in {chosen.out or PREPARED / chosen.name}: {events}")
+    sizes = next(spec[key] for key in ("events", "pairs", "counts") if key in spec)
+    sizes = ", ".join(f"{part} {count:,}" for part, count in sizes.items())
+    print(f"{chosen.name} is prepared in {chosen.out or PREPARED / chosen.name}: {sizes}")
     return 0
+
+
+def _check_options(name: str, options: dict) -> None:
+    """Refuse an option that the loader of ``name`` has no use for."""
+    known = inspect.signature(_entry(name).prepare).parameters
+    useless = [f"--{key.replace('_', '-')}" for key in options if key not in known]
+    if useless:
+        raise StudyError(f"{name} has published splits and no counts: drop {', '.join(useless)}.")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,11 @@ SPLITS = {
 }
 FILES = list(SPLITS.values())
 HEADER = ["pair_ID", "sentence_A", "sentence_B", "relatedness_score", "entailment_judgment"]
-SHA256 = {}
+SHA256 = {  # of the pairs
+    "train": "ee6163e3dcb5ce46b2f371428be925b9cbfc38682f25c300fd3ca737aea959d4",
+    "valid": "db21891c8c1f6a273d9f33f8d2a170e13d785fd9ad5d78195c53962b39a41ca6",
+    "test": "82f313a6b94afc4df627ca2b468c667b74395ef6c519db01e705e4ae988a85d0",
+}
 
 
 def prepare(directory: Path, folder: Path, *, sha256: dict[str, str] = SHA256) -> dict:

@@ -29,7 +29,13 @@ SUBSETS = {
     2015: ["answers-forums", "answers-students", "belief", "headlines", "images"],
     2016: ["answer-answer", "headlines", "plagiarism", "postediting", "question-question"],
 }
-SHA256 = {}
+SHA256 = {  # of the pairs
+    2012: "4e8e9209ec7ebe9c3b8a5542bcff21ba9729a66e6ab5c1d4ca2939c2ab9dac99",
+    2013: "af532b3d7cf6bec08e3d172265e79acce56e68f947bf6b0bfa575f602c2a7a05",
+    2014: "de0a3417b4ccf0af9a7b032d79e20afe31ba15a12cb89268e5f045398f347031",
+    2015: "3beb31fb7cf89256d78c099d444ec0e14a8890549fa5aea05ffcedad01efb918",
+    2016: "ae72f507a19a87a7681c75be1b0d4ccc08a61a71165052583ffb1c14e649803c",
+}
 
 
 def names(year: int) -> list[str]:
@@ -115,7 +121,9 @@ def _two_files(sentences: bytes, gold: bytes, where: Path | str) -> pl.DataFrame
     rows = []
     for position, (line, score) in enumerate(zip(texts, scores, strict=True), 1):
         place = f"{where}, line {position}"
-        first, second = line.split("\t")[:2] if "\t" in line else cells(line, 2, "\t", place, SOURCE)
+        first, second = (
+            line.split("\t")[:2] if "\t" in line else cells(line, 2, "\t", place, SOURCE)
+        )
         if score.strip():
             rows.append((first, second, number(score, place, SOURCE)))
     return pairs(rows)

@@ -5,6 +5,7 @@ validation and 1,379 test pairs, in the order of the official release.
 """
 
 import csv
+import io
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,11 @@ from embedstudy.sources.text_files import check_digest, decode, number, pairs, w
 SOURCE = "the file of that name in PhilipMay/stsb-multi-mt (data/)"
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}  # ours: theirs
 FILES = [f"stsb-en-{name}.csv" for name in SPLITS.values()]
-SHA256 = {}
+SHA256 = {  # of the pairs
+    "train": "d44578ae7e180826b58322357f7332b0a2a5d5c256be1af40f872fff494dac53",
+    "valid": "4e55eb4d33cf8e0209cda351239d5577f61a29845d4e1ddd2739d0c78377e508",
+    "test": "75d9211cdf146aefdbc5ba68ce69d1c062d9df05dd213168fe193c78b4bc22da",
+}
 
 
 def prepare(directory: Path, folder: Path, *, sha256: dict[str, str] = SHA256) -> dict:
@@ -37,7 +42,7 @@ def read(path: Path) -> pl.DataFrame:
     """The pairs of one file in its order."""
     rows = []
     text = decode(path.read_bytes(), path, SOURCE)
-    for row in csv.reader(text.splitlines(keepends=True)):
+    for row in csv.reader(io.StringIO(text, newline="")):
         where = f"{path}, pair {len(rows) + 1}"
         if len(row) != 3:
             raise StudyError(

@@ -1,0 +1,1 @@
+"""Text encoders: loading, encoding, evaluation and smaller stand-ins."""

@@ -1,0 +1,114 @@
+"""Texts to vectors: each distinct text once, texts of like length together, a fixed sum of tokens.
+
+``SentenceTransformer.encode`` sorts by characters and takes 32 texts a batch, whatever their length,
+so short texts make small batches and a batch pads where characters and tokens disagree. Here texts
+are tokenised once, sorted by their number of tokens, and a batch holds ``tokens`` of them, padding
+counted. The vectors are the same but for the order of float32 sums.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from tqdm import tqdm
+
+from embedstudy.errors import StudyError
+
+TOKENS = {"cpu": 1024, "cuda": 65536}  # a batch; on a CPU larger ones fall out of its cache
+
+
+def read_texts(path: Path | str) -> list[str]:
+    """The lines of a UTF-8 text file that are not blank.
+
+    Raises ``StudyError`` when the file is missing, holds no text or is not UTF-8.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        raise StudyError(f"There is no file {path}: name one with a text a line.") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(
+            f"{path} is not UTF-8 (byte {error.start + 1}): save it as UTF-8, a text a line."
+        ) from None
+    found = [line.strip() for line in text.split("\n") if line.strip()]
+    if not found:
+        raise StudyError(f"{path} holds no text: give it at least one line.")
+    return found
+
+
+@torch.inference_mode()
+def encode(
+    encoder: SentenceTransformer,
+    texts: Sequence[str],
+    *,
+    tokens: int | None = None,
+    progress: bool = False,
+) -> np.ndarray:
+    """The vectors of ``texts`` in their order, float32 [len(texts), dim].
+
+    Args:
+        encoder: a text encoder whose first module is a transformer.
+        texts: any strings; the encoder cuts long ones at its ``max_seq_length``.
+        tokens: tokens a batch, padding counted; one text longer than that is a batch of its own.
+            None takes what suits the device.
+        progress: whether to show a bar.
+    """
+    distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return np.zeros((0, encoder.get_embedding_dimension()), np.float32)
+    ids = _tokenise(encoder, distinct)
+    order = np.argsort([-len(one) for one in ids], kind="stable")
+    encoder.eval()
+    tokens = tokens or TOKENS.get(encoder.device.type, TOKENS["cpu"])
+    found = None
+    with tqdm(total=len(distinct), unit="texts", disable=not progress) as bar:
+        for batch in _batches(ids, order, tokens):
+            vectors = encoder(_features(encoder, [ids[i] for i in batch]))["sentence_embedding"]
+            if found is None:
+                found = np.empty((len(distinct), vectors.shape[1]), np.float32)
+            found[batch] = vectors.float().cpu().numpy()
+            bar.update(len(batch))
+    position = {text: row for row, text in enumerate(distinct)}
+    return found[[position[text] for text in texts]]
+
+
+def token_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> np.ndarray:
+    """Tokens of each text, special ones counted, after the encoder's cut."""
+    return np.array([len(one) for one in _tokenise(encoder, list(texts))], np.int64)
+
+
+def _tokenise(encoder: SentenceTransformer, texts: list[str]) -> list[list[int]]:
+    prompt = encoder.prompts.get(encoder.default_prompt_name) or ""
+    return encoder.tokenizer(
+        [prompt + text for text in texts],
+        truncation=True,
+        max_length=encoder.max_seq_length,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )["input_ids"]
+
+
+def _batches(ids: list[list[int]], order: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
+    """Runs of ``order`` (longest first) whose padded size is within ``tokens``."""
+    start = 0
+    while start < len(order):
+        size = max(1, tokens // len(ids[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def _features(encoder: SentenceTransformer, ids: list[list[int]]) -> dict[str, torch.Tensor]:
+    """Padded ids and what goes with them, as the encoder's first module takes them."""
+    padded = np.full((len(ids), len(ids[0])), encoder.tokenizer.pad_token_id, np.int64)
+    mask = np.zeros_like(padded)
+    for row, one in enumerate(ids):
+        padded[row, : len(one)] = one
+        mask[row, : len(one)] = 1
+    features = {"input_ids": padded, "attention_mask": mask}
+    if "token_type_ids" in encoder.tokenizer.model_input_names:
+        features["token_type_ids"] = np.zeros_like(padded)
+    return {name: torch.from_numpy(values).to(encoder.device) for name, values in features.items()}

@@ -1,0 +1,91 @@
+"""Prepared evaluation sets as encoders take them: sentence pairs, and retrieval triples.
+
+A retrieval set is a triple of frames: corpus (``id``, ``text``), queries (``id``, ``text``) and qrels
+(``query``, ``document``, ``relevance``), as ``sources.text_files`` describes them.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from embedstudy import paths
+from embedstudy.errors import StudyError
+
+# benchmark -> (prepared set, splits scored together); published figures score SICK as a whole
+STS = {
+    "STS12": ("sts12", ["test"]),
+    "STS13": ("sts13", ["test"]),
+    "STS14": ("sts14", ["test"]),
+    "STS15": ("sts15", ["test"]),
+    "STS16": ("sts16", ["test"]),
+    "STS-B": ("stsb", ["test"]),
+    "SICK-R": ("sick", ["train", "valid", "test"]),
+}
+
+
+class Retrieval(NamedTuple):
+    """What is searched, what is asked and what is right."""
+
+    corpus: pl.DataFrame
+    queries: pl.DataFrame
+    qrels: pl.DataFrame
+
+
+def sts_pairs(benchmark: str, prepared: Path | None = None) -> pl.DataFrame:
+    """The pairs of one of ``STS``: ``sentence1``, ``sentence2``, ``score``."""
+    if benchmark not in STS:
+        raise StudyError(f"There is no benchmark {benchmark!r}: use one of {', '.join(STS)}.")
+    name, splits = STS[benchmark]
+    frames = [_read(name, split, prepared) for split in splits]
+    return pl.concat(frames).select("sentence1", "sentence2", "score")
+
+
+def retrieval(name: str, prepared: Path | None = None) -> Retrieval:
+    """A prepared retrieval set, such as ``scifact`` or ``cranfield``."""
+    return Retrieval(*(_read(name, kind, prepared) for kind in ("corpus", "queries", "qrels")))
+
+
+def docs_retrieval(split: str = "test", prepared: Path | None = None) -> Retrieval:
+    """Find a function's code by its docstring's summary, in packages unseen in training.
+
+    A document is the rest of the docstring, signature and body; each query has one.
+    """
+    pairs = _read("docs", split, prepared)
+    return one_to_one(pairs["query"], pairs["document"])
+
+
+def reviews_retrieval(split: str = "test", prepared: Path | None = None) -> Retrieval:
+    """Find a clothing review by its title.
+
+    Reviews without a title, and titles that several reviews bear, are not asked but can be found.
+    """
+    reviews = _read("reviews", split, prepared)
+    title = pl.col("title").str.to_lowercase().str.replace_all(r"\W+", " ").str.strip_chars()
+    asked = reviews.select((title != "") & title.is_unique()).to_series()
+    return one_to_one(reviews["title"], reviews["text"], asked)
+
+
+def one_to_one(queries: pl.Series, documents: pl.Series, asked: pl.Series | None = None):
+    """The triple of queries that are each answered by the document of their row.
+
+    ``asked`` tells which rows are queries; all are if it is None. An id is the row's number.
+    """
+    ids = pl.int_range(len(documents), eager=True).cast(pl.String)
+    asked = pl.repeat(True, len(ids), eager=True) if asked is None else asked
+    chosen = ids.filter(asked)
+    return Retrieval(
+        pl.DataFrame({"id": ids, "text": documents}),
+        pl.DataFrame({"id": chosen, "text": queries.filter(asked)}),
+        pl.DataFrame({"query": chosen, "document": chosen, "relevance": 1}),
+    )
+
+
+def _read(name: str, split: str, prepared: Path | None) -> pl.DataFrame:
+    path = (prepared or paths.PREPARED) / name / f"{split}.parquet"
+    if not path.is_file():
+        raise StudyError(
+            f"{path} is missing: run `dvc repro`, or `python -m embedstudy.sources.official` for a "
+            "set that has to be fetched by hand."
+        )
+    return pl.read_parquet(path)
