@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from embedstudy.encoders.encode import encode, read_texts, token_counts
 from embedstudy.errors import StudyError
@@ -57,6 +59,19 @@ def test_a_prompt_of_the_encoder_is_kept(encoder_folder):
     found = encode(prompted, TEXTS)
     assert np.abs(found - prompted.encode(TEXTS)).max() < 1e-5
     assert np.abs(found - plain).max() > 0.01
+
+
+def test_a_cut_of_the_dimensions_is_kept(encoder_folder):
+    cut = SentenceTransformer(str(encoder_folder), device="cpu", truncate_dim=8)
+    assert encode(cut, TEXTS) == pytest.approx(cut.encode(TEXTS), abs=1e-5)
+    assert encode(cut, []).shape == encode(cut, TEXTS)[:0].shape == (0, 8)
+
+
+def test_an_encoder_that_is_no_transformer(encoder):
+    static = SentenceTransformer(
+        modules=[StaticEmbedding(encoder.tokenizer, embedding_dim=8)], device="cpu"
+    )
+    assert encode(static, TEXTS) == pytest.approx(static.encode(TEXTS))
 
 
 def test_token_counts_know_the_cut(encoder):

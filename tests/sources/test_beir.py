@@ -89,7 +89,8 @@ def test_another_split(tmp_path):
         ("queries.jsonl", as_lines(QUERIES[1:]), "judges query 'q1', which it does not hold"),
         ("qrels/test.tsv", "q1\t10\t1\n", "test.tsv, line 1 is not the header query-id"),
         ("qrels/test.tsv", QRELS + "q1\t10\n", "test.tsv, line 5 has 2 columns where 3 "),
-        ("qrels/test.tsv", QRELS + "q1\t10\tgood\n", "test.tsv, line 5: 'good' is no number"),
+        ("qrels/test.tsv", QRELS + "q1\t10\tgood\n", "test.tsv, line 5: 'good' is no whole number"),
+        ("qrels/test.tsv", QRELS + "q1\t10\t0.5\n", "test.tsv, line 5: '0.5' is no whole number"),
         ("qrels/test.tsv", QRELS[: QRELS.index("q1")] + "q1\t10\t0\n", "judges nothing relevant"),
     ],
 )

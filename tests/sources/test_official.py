@@ -52,3 +52,17 @@ def test_command_line(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+def test_options_a_set_has_no_use_for_are_refused(tmp_path, capsys):
+    assert official.main(["sts13", "--from", str(tmp_path), "--min-count", "3", "--seed", "1"]) == 1
+    error = capsys.readouterr().err
+    assert "sts13 has published splits and no counts: drop --min-count, --seed." in error
+
+
+def test_command_line_for_sentence_pairs(tmp_path, capsys):
+    for subset in ("FNWN", "OnWN", "headlines"):
+        (tmp_path / f"2013.{subset}.test.tsv").write_text("1.0\tA b.\tC d.\n")
+    arguments = ["sts13", "--from", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert official.main(arguments) == 1  # not the published pairs
+    assert "reads as 3 rows that are not the published ones" in capsys.readouterr().err

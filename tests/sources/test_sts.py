@@ -32,6 +32,7 @@ def test_stsb(tmp_path):
     [
         ("A,B\n", "stsb-en-test.csv, pair 1 has 2 columns where 3 are expected"),
         ("A,B,1\nA,B,high\n", "stsb-en-test.csv, pair 2: 'high' is no number"),
+        ("A,B,nan\n", "stsb-en-test.csv, pair 1: 'nan' is no number"),
         ("", "stsb-en-test.csv is empty"),
         ("\n\n", "stsb-en-test.csv is empty"),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Transformer
 from tqdm import tqdm
 
 from embedstudy.errors import StudyError
@@ -50,7 +51,8 @@ def encode(
     """The vectors of ``texts`` in their order, float32 [len(texts), dim].
 
     Args:
-        encoder: a text encoder whose first module is a transformer.
+        encoder: a text encoder; one that is no transformer, or has a prompt of its own, is left to
+            ``SentenceTransformer.encode``.
         texts: any strings; the encoder cuts long ones at its ``max_seq_length``.
         tokens: tokens a batch, padding counted; one text longer than that is a batch of its own.
             None takes what suits the device.
@@ -59,6 +61,9 @@ def encode(
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return np.zeros((0, encoder.get_embedding_dimension()), np.float32)
+    if not _plain(encoder):
+        found = encoder.encode(distinct, show_progress_bar=progress)
+        return _spread(found, distinct, texts)
     ids = _tokenise(encoder, distinct)
     order = np.argsort([-len(one) for one in ids], kind="stable")
     encoder.eval()
@@ -67,12 +72,12 @@ def encode(
     with tqdm(total=len(distinct), unit="texts", disable=not progress) as bar:
         for batch in _batches(ids, order, tokens):
             vectors = encoder(_features(encoder, [ids[i] for i in batch]))["sentence_embedding"]
+            vectors = vectors[:, : encoder.truncate_dim]
             if found is None:
                 found = np.empty((len(distinct), vectors.shape[1]), np.float32)
             found[batch] = vectors.float().cpu().numpy()
             bar.update(len(batch))
-    position = {text: row for row, text in enumerate(distinct)}
-    return found[[position[text] for text in texts]]
+    return _spread(found, distinct, texts)
 
 
 def token_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> np.ndarray:
@@ -80,10 +85,20 @@ def token_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> np.ndarr
     return np.array([len(one) for one in _tokenise(encoder, list(texts))], np.int64)
 
 
+def _plain(encoder: SentenceTransformer) -> bool:
+    """Whether token ids alone make the input of the encoder."""
+    return isinstance(encoder[0], Transformer) and encoder.default_prompt_name is None
+
+
+def _spread(found: np.ndarray, distinct: list[str], texts: Sequence[str]) -> np.ndarray:
+    """The rows of ``found``, one a distinct text, in the order of ``texts``."""
+    position = {text: row for row, text in enumerate(distinct)}
+    return found[[position[text] for text in texts]]
+
+
 def _tokenise(encoder: SentenceTransformer, texts: list[str]) -> list[list[int]]:
-    prompt = encoder.prompts.get(encoder.default_prompt_name) or ""
     return encoder.tokenizer(
-        [prompt + text for text in texts],
+        texts,
         truncation=True,
         max_length=encoder.max_seq_length,
         padding=False,

@@ -179,7 +179,7 @@ def judgements(content: bytes, where: str, source: str) -> pl.DataFrame:
     for position, line in enumerate(found[1:], 2):
         place = f"{where}, line {position}"
         query, document, score = cells(line, 3, "\t", place, source)
-        rows.append((query, document, int(number(score, place, source))))
+        rows.append((query, document, number(score, place, source, int)))
     return pl.DataFrame(rows, JUDGEMENT, orient="row")
 
 

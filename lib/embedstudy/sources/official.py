@@ -104,11 +104,12 @@ def _files(entry: Official) -> str:
 def prepare(name: str, directory: Path | str, folder: Path | None = None, **options) -> dict:
     """Prepare data set ``name`` from the official files in ``directory``; return its specification.
 
-    ``folder`` is ``results/prepared/<name>`` unless given; ``options`` are the loader's own. Raises
+    A set in BEIR's format may be a zip file instead of a directory. ``folder`` is
+    ``results/prepared/<name>`` unless given; ``options`` are the loader's own. Raises
     ``StudyError`` when files are missing, damaged or not in the published format.
     """
     entry = _entry(name)
-    if not Path(directory).is_dir():
+    if not Path(directory).exists():
         raise StudyError(
             f"There is no folder {directory}: name the one that holds {_files(entry)}."
         )

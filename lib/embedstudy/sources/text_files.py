@@ -7,6 +7,7 @@ Either has a ``spec.json`` beside it.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,14 +51,16 @@ def cells(line: str, columns: int, separator: str, where: str, source: str) -> l
     return found
 
 
-def number(text: str, where: str, source: str) -> float:
-    """A score, or one sentence that names its place."""
+def number(text: str, where: str, source: str, kind: type = float) -> float:
+    """A finite number of that kind, or one sentence that names its place."""
     try:
-        return float(text)
+        found = kind(text)
+        if math.isfinite(found):
+            return found
     except ValueError:
-        raise StudyError(
-            f"{where}: {text[:40]!r} is no number: replace the file by {source}."
-        ) from None
+        pass
+    what = "whole number" if kind is int else "number"
+    raise StudyError(f"{where}: {text[:40]!r} is no {what}: replace the file by {source}.")
 
 
 def pairs(rows: Iterable[tuple[str, str, float]]) -> pl.DataFrame:
