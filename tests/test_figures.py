@@ -113,3 +113,13 @@ def test_the_chart_of_families_names_the_front_and_leaves_out_what_failed(rows):
     points = next(d for d in found if len(d) == 2 and "group" in d[0])
     assert {point["label"] for point in points} == {"hash trick", "QR"}
     assert any(d[0].get("text") == "full table 0.8100" for d in found if d)
+
+
+def test_training_bytes_are_shown_as_multiples_of_the_table(rows):
+    sizes = pl.Series([40_000, 40_000, 20_000, 20_000, 10_000, None])
+    frame = rows.with_columns(train_bytes=sizes, full_bytes=pl.lit(10_000))
+    points = next(d for d in data(figures.train_bytes(frame)) if "share" in d[0])
+    assert {(p["label"], p["share"], p["full"]) for p in points} == {
+        ("hash trick", 2.0, 4.0),
+        ("QR", 1.0, 4.0),
+    }

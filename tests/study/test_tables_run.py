@@ -62,7 +62,7 @@ def test_a_run_that_leaves_budget_unused_says_why(prepared):
     run = RUN | {"family": "baselines", "method": "low_rank", "budget": 0.36}
     result = tables_run.work(run, silent).result
     assert result["serve_bytes"] < 0.9 * result["budget_bytes"]
-    assert "sizes of low_rank come in steps" in result["budget_note"]
+    assert "its sizes come in steps" in result["budget_note"]
     assert tables_run.work(RUN, silent).result["budget_note"] is None
 
 

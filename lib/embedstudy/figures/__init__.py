@@ -1,6 +1,6 @@
 """Every chart of the study. ``enable`` turns the theme on and makes charts survive papermill."""
 
-from embedstudy.figures.comparisons import claims, deltas, slices
+from embedstudy.figures.comparisons import claims, deltas, slices, train_bytes
 from embedstudy.figures.families import families
 from embedstudy.figures.frontier import frontier
 from embedstudy.figures.pictures import rows_picture, show_cardinality, show_skew
@@ -17,4 +17,5 @@ __all__ = [
     "show_cardinality",
     "show_skew",
     "slices",
+    "train_bytes",
 ]

@@ -81,6 +81,28 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
     return _by_budget(layered, frame)
 
 
+def train_bytes(rows: pl.DataFrame) -> alt.TopLevelMixin:
+    """Bytes that training holds as a multiple of the fp32 table, a panel a budget.
+
+    The dashed line is the full table's training: weights, gradients and two moments of Adam.
+    """
+    ok = rows.filter(pl.col("status") == "ok")
+    share = pl.col("train_bytes") / pl.col("full_bytes")
+    cell = ["dataset", "backbone", "label", "method", "budget"]
+    means = _named(ok.group_by(cell, maintain_order=True).agg(share=share.mean()))
+    full = means.filter(pl.col("method") == "full").select("panel", full="share")
+    frame = means.filter(pl.col("method") != "full").join(full, on="panel", how="left")
+    base = alt.Chart(frame).encode(y=alt.Y("label:N", title=None, sort=None))
+    layered = alt.layer(
+        base.mark_rule(strokeDash=[6, 4], color="#333").encode(x="full:Q"),
+        base.mark_point(filled=True, size=60, color=_BLUE, opacity=1).encode(
+            x=alt.X("share:Q", title="training bytes / bytes of the fp32 table").scale(zero=True),
+            tooltip=["label:N", "budget_name:N", alt.Tooltip("share:Q", format=".2f")],
+        ),
+    ).properties(width=210, height=alt.Step(20))
+    return _by_budget(layered, frame)
+
+
 def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:
     """Effect of each claim with its 95 % interval; the tick is the claim's margin."""
     frame = verdicts.drop_nulls("effect").with_columns(

@@ -151,7 +151,9 @@ def _sizes(run: dict, trainer: Trainer, size: int) -> dict:
     return {
         "serve_bytes": size,
         "budget_bytes": trainer.budget,
-        "budget_note": _why_less(run, size, trainer.budget),
+        "budget_note": _why_less(
+            method_class(run["family"], run["method"]), size, trainer.budget
+        ),
         "full_bytes": trainer.spec.full_bytes,
         "train_bytes": max(fit.train_bytes for fit in fits),
         "epochs": sum(fit.epochs for fit in fits),
@@ -160,14 +162,11 @@ def _sizes(run: dict, trainer: Trainer, size: int) -> dict:
     }
 
 
-def _why_less(run: dict, size: int, budget: int) -> str | None:
+def _why_less(cls: type[Table], size: int, budget: int) -> str | None:
     """Why a run leaves more than a tenth of its budget unused, or None if it does not."""
     if size >= 0.9 * budget:
         return None
-    return (
-        f"uses {size / budget:.0%} of the budget: sizes of {run['method']} come in steps, and the "
-        "next larger one does not fit"
-    )
+    return f"uses {size / budget:.0%} of the budget: {cls.why_less}"
 
 
 def work(run: dict, progress: Progress) -> Outcome:

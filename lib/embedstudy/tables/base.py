@@ -65,6 +65,8 @@ class Table(nn.Module):
     """Base of every table. ``forward`` takes int64 ids of any shape [...] -> fp32 [..., dim]."""
 
     method: ClassVar[str]  # the name used in grids and rows
+    # Why a run of this method may leave more than a tenth of its budget unused.
+    why_less: ClassVar[str] = "its sizes come in steps, and the next larger one does not fit"
 
     def __init__(self, field_rows: list[int], dim: int):
         super().__init__()

@@ -38,3 +38,25 @@ def unpack(packed: Tensor, bits: int, codes: int) -> Tensor:
     byte = first // 8
     words = padded[:, byte] | padded[:, byte + 1] << 8 | padded[:, byte + 2] << 16
     return (words >> first % 8) & (2**bits - 1)
+
+
+def take(packed: Tensor, bits: int, index: Tensor) -> Tensor:
+    """Codes number ``index`` (int64, any shape) of one packed row uint8 [bytes]: int64.
+
+    The row must end in two spare bytes, as ``pack_row`` leaves them.
+    """
+    first = index * bits
+    byte = first >> 3
+    words = packed[byte].long() | packed[byte + 1].long() << 8 | packed[byte + 2].long() << 16
+    return (words >> (first & 7)) & (2**bits - 1)
+
+
+def pack_row(codes: Tensor, bits: int) -> Tensor:
+    """int64 [m] as one packed row with two spare bytes: uint8 [row_bytes(m, bits)]."""
+    packed = pack(codes.unsqueeze(0), bits).squeeze(0)
+    return torch.nn.functional.pad(packed, (0, 2))
+
+
+def row_bytes(codes: int, bits: int) -> int:
+    """Bytes of ``pack_row``."""
+    return packed_bytes(codes, bits) + 2

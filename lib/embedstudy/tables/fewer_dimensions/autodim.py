@@ -1,0 +1,162 @@
+"""AutoDim: each field's dimension found by differentiable architecture search.
+
+Zhao et al., "AutoDim: Field-aware Embedding Dimension Search in Recommender Systems" (WWW 2021),
+equations 2 to 11, with weight-sharing embeddings (section 2.2).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedstudy.errors import InfeasibleBudget
+from embedstudy.seeding import generator
+from embedstudy.tables.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.tables.fewer_dimensions.mixed import MixedTable
+
+_COOLING = 5e-5 / 2000  # of the temperature, for each event seen
+
+
+class AutoDim(Table):
+    """Search: every candidate dimension at once; then a mixed table with the chosen ones.
+
+    In the search the vector of id x of field f is the sum over candidates c of p_fc BN(W_fc E[x][:c]
+    + b_fc): E is shared by the candidates, BN a batch norm without scale and shift, and p_f a
+    Gumbel softmax of alpha_f whose temperature falls. Weights learn on training batches, alpha on
+    *validation* batches (first order), in turns. Then each field takes its most probable candidate
+    and a mixed table is trained from scratch, with the backbone's first weights.
+
+    Departures: the paper cannot aim at a budget. Here, while the assignment does not fit, the field
+    gives way whose next smaller candidate costs least log-probability for each byte it saves. alpha
+    learns by Adam with ``alpha_lr`` (.01; published code: SGD, .001), as ``search_epochs`` are few.
+    """
+
+    method = "autodim"
+    why_less = "its search decides the size, which may be smaller than the budget"
+
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        candidates: list[int],
+        search_epochs: int,
+        alpha_lr: float,
+    ):
+        super().__init__(field_rows, dim)
+        self.candidates, self.search_epochs, self.alpha_lr = candidates, search_epochs, alpha_lr
+        fields, count = len(field_rows), len(candidates)
+        self.rows = nn.Parameter(torch.empty(sum(field_rows), dim))
+        self.weight = nn.Parameter(torch.empty(fields, dim, count * dim))
+        self.bias = nn.Parameter(torch.empty(fields, count * dim))
+        self.alpha = nn.Parameter(torch.zeros(fields, count))
+        self.register_buffer("mean", torch.zeros(fields, count * dim))
+        self.register_buffer("var", torch.ones(fields, count * dim))
+        # Candidate c reads the first c columns of E: the rest of its matrix stays zero.
+        reads = torch.arange(dim, device="cpu")[:, None] < torch.tensor(candidates, device="cpu")
+        self.register_buffer("reads", reads.repeat_interleave(dim, 1).float(), persistent=False)
+        self.seen, self.noise = 0, None
+
+    @classmethod
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        search_epochs: int = 3,
+        alpha_lr: float = 0.01,
+    ) -> dict:
+        check(cls.method, "search_epochs", search_epochs, range(1, 1001))
+        candidates = [c for c in (2**i for i in range(1, 20)) if c < spec.dim] + [spec.dim]
+        smallest = mixed_bytes(spec, [candidates[0]] * len(spec.field_rows))
+        if smallest > budget:
+            raise InfeasibleBudget(
+                f"{cls.method} needs at least {smallest:,} bytes for this table (dimension "
+                f"{candidates[0]} everywhere), the budget is {budget:,} bytes."
+            )
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "candidates": candidates}
+        return sizes | {"search_epochs": search_epochs, "alpha_lr": alpha_lr}
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        nn.init.normal_(self.weight, std=self.dim**-0.5, generator=rng)
+        nn.init.zeros_(self.bias)
+
+    def parameter_groups(self) -> list[dict]:
+        return [{"params": [self.rows, self.weight, self.bias]}]
+
+    # -- the search ---------------------------------------------------------------------------------
+    def probabilities(self) -> Tensor:
+        """Share of each candidate: [fields, candidates]; Gumbel noise only while training."""
+        if not self.training or self.noise is None:
+            return self.alpha.softmax(-1)
+        temperature = max(0.01, 1 - _COOLING * self.seen)
+        uniform = torch.rand(self.alpha.shape, generator=self.noise).to(self.alpha.device)
+        gumbel = -(-uniform.clamp(1e-9, 1 - 1e-7).log()).log()
+        return ((self.alpha.log_softmax(-1) + gumbel) / temperature).softmax(-1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        flat = ids.flatten()
+        field, shares = self.field_of(flat), self.probabilities()
+        vectors = torch.zeros(len(flat), self.dim, device=ids.device)
+        for f in range(len(self.field_rows)):
+            mine = (field == f).nonzero().squeeze(1)
+            if len(mine):
+                mixed = self.mixture(f, lookup(self.rows, flat[mine]), shares[f])
+                vectors = vectors.index_copy(0, mine, mixed)
+        return vectors.view(*ids.shape, self.dim)
+
+    def mixture(self, f: int, rows: Tensor, shares: Tensor) -> Tensor:
+        """Candidates of field f, weighted: rows [n, d], shares [candidates] -> [n, d]."""
+        every = rows @ (self.weight[f] * self.reads) + self.bias[f]
+        training = self.training and len(rows) > 1
+        every = F.batch_norm(every, self.mean[f], self.var[f], None, None, training)
+        return torch.einsum("ncd,c->nd", every.view(len(rows), -1, self.dim), shares)
+
+    def recipe(self, trainer) -> None:
+        self.noise = generator(trainer.seed, "gumbel")
+        optimizer = torch.optim.Adam([self.alpha], self.alpha_lr)
+
+        def each_step(step: int) -> None:
+            self.seen += trainer.config.batch
+            (self.alpha.grad,) = torch.autograd.grad(trainer.valid_loss(), [self.alpha])
+            optimizer.step()
+
+        trainer.fit("search", epochs=self.search_epochs, until=lambda: False, each_step=each_step)
+        dims = self.assign(trainer.spec, trainer.budget)
+        table = MixedTable(self.field_rows, self.dim, dims)
+        table.reset(trainer.spec, generator(trainer.seed, "table", "autodim retrain"))
+        trainer.use(table)
+        trainer.reset_backbone()
+        trainer.fit("retrain")
+
+    # -- the assignment -------------------------------------------------------------------------------
+    def assign(self, spec: TableSpec, budget: int) -> list[int]:
+        """The dimension of each field: the most probable ones, made smaller until they fit."""
+        scores = self.alpha.detach().log_softmax(-1).tolist()
+        chosen = [max(range(len(s)), key=s.__getitem__) for s in scores]
+        while mixed_bytes(spec, [self.candidates[c] for c in chosen]) > budget:
+            f = self.yielding(scores, chosen)
+            chosen[f] -= 1
+        return [self.candidates[c] for c in chosen]
+
+    def yielding(self, scores: Sequence[Sequence[float]], chosen: list[int]) -> int:
+        """The field whose next smaller candidate costs least log-probability a byte saved."""
+
+        def price(f: int) -> float:
+            c = chosen[f]
+            saved = self.field_rows[f] * (self.candidates[c] - self.candidates[c - 1])
+            return (scores[f][c] - scores[f][c - 1]) / saved
+
+        return min((f for f, c in enumerate(chosen) if c), key=price)
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "candidates", "search_epochs", "alpha_lr")
+        return {name: getattr(self, name) for name in names}
+
+
+def mixed_bytes(spec: TableSpec, dims: list[int]) -> int:
+    """Bytes of the file of a mixed table with these dimensions."""
+    config = {"field_rows": list(spec.field_rows), "dim": spec.dim, "dims": dims}
+    return planned_bytes(MixedTable, config)

@@ -1,0 +1,108 @@
+"""The soft selection layer of DNIS and AutoSrh: a factor in [0, 1] for each block and dimension.
+
+Cheng et al., "Differentiable Neural Input Search for Recommender Systems" (arXiv 2006.04466),
+section 4; Kong et al., "AutoSrh: An Embedding Dimensionality Search Framework for Tabular Data
+Prediction" (TKDE 2022), the same group's successor.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from embedstudy.errors import InfeasibleBudget
+from embedstudy.tables.base import TableSpec, check, check_share, lookup, planned_bytes
+from embedstudy.tables.fewer_dimensions.blocks import Blocks, BlockTable, frequency_bounds
+
+
+class SoftSelection(Blocks):
+    """E[x] * alpha[block(x)], alpha [blocks, dim] starting at 1.
+
+    The search trains E on training batches and alpha on validation batches, in turns, first order:
+    a step of SGD with ``alpha_lr`` on the gradient plus L1 of 1e-5, each row of the gradient divided
+    by its mean absolute value, and alpha kept in [0, 1].
+    """
+
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        bounds: list[list[int]],
+        search_epochs: int,
+        alpha_lr: float,
+    ):
+        super().__init__(field_rows, dim, bounds)
+        self.search_epochs, self.alpha_lr = search_epochs, alpha_lr
+        self.rows = nn.Parameter(torch.empty(sum(field_rows), dim))
+        self.alpha = nn.Parameter(torch.ones(len(bounds[0]) - 1, dim))
+
+    @classmethod
+    def searched(cls, spec: TableSpec, blocks: int, search_epochs: int, alpha_lr: float) -> dict:
+        """The constructor's arguments, checked."""
+        check(cls.method, "blocks", blocks, range(1, 101))
+        check(cls.method, "search_epochs", search_epochs, range(1, 1001))
+        check_share(cls.method, "alpha_lr", alpha_lr)
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        sizes |= {"search_epochs": search_epochs, "alpha_lr": alpha_lr}
+        return sizes | {"bounds": frequency_bounds(spec, blocks)}
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        nn.init.ones_(self.alpha)
+
+    def parameter_groups(self) -> list[dict]:
+        return [{"params": [self.rows]}]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        field, local = self.local(ids)
+        flat = self.block_of(field, local).flatten()
+        return lookup(self.rows, ids) * lookup(self.alpha, flat).view(*ids.shape, self.dim)
+
+    def select(self, trainer) -> None:
+        """One step of alpha on the next validation batch."""
+        (gradient,) = torch.autograd.grad(trainer.valid_loss(), [self.alpha])
+        self.move(gradient)
+
+    @torch.no_grad()
+    def move(self, gradient: Tensor) -> None:
+        gradient = gradient + 1e-5 * self.alpha.sign()
+        scale = gradient.abs().mean(1, keepdim=True)
+        self.alpha.sub_(self.alpha_lr * gradient / scale.clamp(min=1e-12)).clamp_(0, 1)
+
+    @torch.no_grad()
+    def folded(self) -> Tensor:
+        """E * alpha of every id: fp32 [rows, dim]."""
+        self.eval()
+        return self(torch.arange(len(self.rows), device=self.rows.device)).detach().clone()
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "bounds", "search_epochs", "alpha_lr")
+        return {name: getattr(self, name) for name in names}
+
+
+def cut_to_fit(
+    method: str, spec: TableSpec, bounds: list[list[int]], scores: Tensor, budget: int
+) -> BlockTable:
+    """The block table that keeps the best (block, dimension) cells within ``budget`` bytes.
+
+    ``scores`` [blocks, dim]: cells go in ascending order until the file fits. Raises
+    ``InfeasibleBudget`` if not even the best cell fits.
+    """
+    sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "bounds": bounds}
+    order = scores.flatten().argsort(descending=True, stable=True).tolist()
+
+    def config(count: int) -> dict:
+        kept = [sorted(c % spec.dim for c in order[:count] if c // spec.dim == b)
+                for b in range(len(scores))]  # fmt: skip
+        return sizes | {"kept": kept}
+
+    low, high = 0, len(order)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if planned_bytes(BlockTable, config(middle)) <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    if low == 0:
+        raise InfeasibleBudget(
+            f"{method} cannot keep a single dimension of a block within {budget:,} bytes."
+        )
+    return BlockTable(**config(low))

@@ -1,0 +1,39 @@
+"""AutoSrh in its sparse form: soft selection by frequency, then pruning of single numbers.
+
+Kong et al., "AutoSrh: An Embedding Dimensionality Search Framework for Tabular Data Prediction"
+(TKDE 2022). Its form that drops whole dimensions is in ``fewer_dimensions``.
+"""
+
+from embedstudy.tables.base import TableSpec
+from embedstudy.tables.fewer_dimensions import autosrh
+from embedstudy.tables.fewer_nonzeros.sparse import SparseTable, best_mask, check_feasible
+
+
+class AutoSrhSparse(autosrh.AutoSrh):
+    """Warm-up, search, training with alpha frozen; then the smallest |E * alpha| are dropped.
+
+    There is no training after the cut, as in published code.
+    """
+
+    method = "autosrh_sparse"
+
+    @classmethod
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        blocks: int = 6,
+        search_epochs: int = 2,
+        alpha_lr: float = 0.01,
+    ) -> dict:
+        check_feasible(cls.method, spec, budget)
+        return cls.searched(spec, blocks, search_epochs, alpha_lr)
+
+    def recipe(self, trainer) -> None:
+        self.search(trainer)
+        trainer.fit("retrain")
+        weight = self.folded()
+        mask = best_mask(self.method, trainer.spec, weight.abs(), trainer.budget)
+        trainer.use(SparseTable.of(self.field_rows, weight, mask))

@@ -1,0 +1,121 @@
+"""PEP: learned soft thresholds prune; the survivors are trained again from their first values.
+
+Liu et al., "Learnable Embedding Sizes for Recommender Systems" (ICLR 2021), equations 4 to 6.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from embedstudy.tables.base import TableSpec, check, check_share, lookup
+from embedstudy.tables.fewer_nonzeros.sparse import (
+    Masked,
+    best_mask,
+    check_feasible,
+    smaller_form,
+)
+
+GRANULARITIES = ("global", "dimension", "feature", "feature-dimension")
+_INTERVAL = 5  # steps between two looks at how much is left
+
+
+class PEP(Masked):
+    """Search: E[x] = sign(v) max(|v| - sigmoid(s), 0), v and s learned; then v with a fixed mask.
+
+    ``granularity``: one s for all, for each dimension, for each id ("feature"), or for each number.
+    The search ends when what is left fits the budget. Then table and backbone are trained again
+    from the *same* initial weights (the lottery ticket), with what was pruned held at zero.
+
+    Departures: s starts at -8, not -150, where its gradient is exactly zero in fp32 and published
+    code moves it by Adam's weight decay alone; the decay on s (1e-5, as published) stays, and s has
+    its own ``threshold_lr``, so that a search takes epochs and not 10^5 steps. The mask is made of
+    the numbers with the largest margin |v| - sigmoid(s) that fit: exactly those above zero, but for
+    the few by which the last interval overshot, or undershot at the end of ``search_epochs``.
+    """
+
+    method = "pep"
+
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        granularity: str = "feature-dimension",
+        threshold_lr: float = 0.02,
+        search_epochs: int = 10,
+    ):
+        super().__init__(field_rows, dim)
+        check(self.method, "granularity", granularity, GRANULARITIES)
+        check_share(self.method, "threshold_lr", threshold_lr)
+        self.granularity, self.threshold_lr = granularity, threshold_lr
+        self.search_epochs = search_epochs
+        rows = sum(field_rows) if "feature" in granularity else 1
+        self.s = nn.Parameter(torch.full((rows, dim if "dimension" in granularity else 1), -8.0))
+        self.fits = False
+
+    @classmethod
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        granularity: str = "feature-dimension",
+        threshold_lr: float = 0.02,
+        search_epochs: int = 10,
+    ) -> dict:
+        check(cls.method, "search_epochs", search_epochs, range(1, 1001))
+        check_feasible(cls.method, spec, budget)
+        return {
+            "field_rows": list(spec.field_rows),
+            "dim": spec.dim,
+            "granularity": granularity,
+            "threshold_lr": threshold_lr,
+            "search_epochs": search_epochs,
+        }
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+
+    def parameter_groups(self) -> list[dict]:
+        thresholds = {"params": [self.s], "lr": self.threshold_lr, "weight_decay": 1e-5}
+        return [{"params": [self.rows]}, thresholds]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        s = lookup(self.s, ids) if len(self.s) > 1 else self.s
+        return soft_threshold(lookup(self.rows, ids), s)
+
+    @torch.no_grad()
+    def margins(self) -> Tensor:
+        """|v| - sigmoid(s): [rows, dim]; above zero is kept."""
+        return self.rows.abs() - self.s.sigmoid()
+
+    def look(self, trainer, step: int) -> None:
+        """Note, every few steps, whether what is left fits the budget."""
+        if (step + 1) % _INTERVAL == 0:
+            kept = self.margins() > 0
+            sizes = {"field_rows": self.field_rows, "dim": self.dim}
+            sizes |= {"nonzeros": int(kept.sum()), "kept": int(kept.any(1).sum())}
+            self.fits = smaller_form(sizes)[1] <= trainer.budget
+
+    def recipe(self, trainer) -> None:
+        start = self.rows.detach().clone()
+        trainer.fit(
+            "search",
+            epochs=self.search_epochs,
+            until=lambda: self.fits,
+            each_step=lambda step: self.look(trainer, step),
+        )
+        mask = best_mask(self.method, trainer.spec, self.margins(), trainer.budget)
+        ticket = Masked(self.field_rows, self.dim).fill(start, mask)
+        trainer.use(ticket)
+        trainer.reset_backbone()
+        trainer.fit("retrain")
+        trainer.use(ticket.stored())
+
+    def config(self) -> dict:
+        names = ("granularity", "threshold_lr", "search_epochs")
+        return super().config() | {name: getattr(self, name) for name in names}
+
+
+def soft_threshold(v: Tensor, s: Tensor) -> Tensor:
+    """sign(v) max(|v| - sigmoid(s), 0), equation 4."""
+    return v.sign() * (v.abs() - s.sigmoid()).relu()

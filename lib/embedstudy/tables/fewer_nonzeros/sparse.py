@@ -1,0 +1,169 @@
+"""A table whose zeros are not stored: as a bitmap or as compressed rows, whichever is smaller."""
+
+import torch
+from torch import Tensor, nn
+
+from embedstudy.errors import InfeasibleBudget
+from embedstudy.tables.base import Table, TableSpec, lookup, planned_bytes
+from embedstudy.tables.bitmap import Bitmap
+from embedstudy.tables.packing import pack_row, row_bytes, take
+
+FORMS = ("bitmap", "csr")
+
+
+class SparseTable(Table):
+    """Non-zero numbers in fp32, row after row, and where they stand.
+
+    form="bitmap": a bit for each number of the dense table. form="csr": a bit for each row tells
+    whether it has any non-zero; for those that have, how many (minus one) and in which columns, in
+    as many bits as ``dim`` needs. Row pointers are sums of the counts and not stored.
+    """
+
+    method = "sparse"
+
+    def __init__(self, field_rows: list[int], dim: int, form: str, nonzeros: int, kept: int):
+        super().__init__(field_rows, dim)
+        self.form, self.nonzeros, self.kept = form, nonzeros, kept
+        self.bits = max(1, (dim - 1).bit_length())
+        rows = sum(field_rows)
+        self.register_buffer("values", torch.zeros(nonzeros))
+        self.map = Bitmap(rows * dim if form == "bitmap" else rows)
+        if form == "csr":
+            for name, codes in (("counts", kept), ("columns", nonzeros)):
+                size = row_bytes(codes, self.bits)
+                self.register_buffer(name, torch.zeros(size, dtype=torch.uint8))
+            self.register_buffer("starts_of", torch.zeros(kept + 1).long(), persistent=False)
+            self.register_load_state_dict_post_hook(lambda module, _: module.refresh())
+
+    def refresh(self) -> None:
+        """Row pointers from the counts."""
+        index = torch.arange(self.kept, device=self.counts.device)
+        self.starts_of[1:] = (take(self.counts, self.bits, index) + 1).cumsum(0)
+
+    @classmethod
+    def of(cls, field_rows: list[int], weight: Tensor, mask: Tensor) -> "SparseTable":
+        """The numbers of fp32 [rows, dim] ``weight`` where bool ``mask`` is true, in fewer bytes."""
+        kept = mask.any(1)
+        sizes = {"nonzeros": int(mask.sum()), "kept": int(kept.sum())}
+        sizes |= {"field_rows": list(field_rows), "dim": weight.shape[1]}
+        table = cls(form=smaller_form(sizes)[0], **sizes)
+        table.values.copy_(weight[mask])
+        table.map.fill(mask.flatten() if table.form == "bitmap" else kept)
+        if table.form == "csr":
+            table.counts.copy_(pack_row(mask[kept].sum(1) - 1, table.bits))
+            table.columns.copy_(pack_row(mask.nonzero()[:, 1], table.bits))
+            table.refresh()
+        return table
+
+    def forward(self, ids: Tensor) -> Tensor:
+        flat = ids.flatten()
+        rows = self.from_bitmap(flat) if self.form == "bitmap" else self.from_csr(flat)
+        return rows.view(*ids.shape, self.dim)
+
+    def from_bitmap(self, flat: Tensor) -> Tensor:
+        """Vectors of ids [n]: [n, dim]."""
+        columns = torch.arange(self.dim, device=flat.device)
+        there, rank = self.map.rank(flat.unsqueeze(1) * self.dim + columns)
+        vectors = torch.zeros(there.shape, device=flat.device)
+        vectors[there] = self.values[rank[there]]
+        return vectors
+
+    def from_csr(self, flat: Tensor) -> Tensor:
+        """Vectors of ids [n]: [n, dim]."""
+        vectors = torch.zeros(len(flat), self.dim, device=flat.device)
+        there, rank = self.map.rank(flat)
+        line, row = there.nonzero().squeeze(1), rank[there]
+        first, last = self.starts_of[row], self.starts_of[row + 1]
+        entry = first.unsqueeze(1) + torch.arange(self.dim, device=flat.device)
+        inside = entry < last.unsqueeze(1)
+        entry = entry[inside]
+        column = take(self.columns, self.bits, entry)
+        vectors[line.unsqueeze(1).expand_as(inside)[inside], column] = self.values[entry]
+        return vectors
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "form", "nonzeros", "kept")
+        return {name: getattr(self, name) for name in names}
+
+
+def smaller_form(sizes: dict) -> tuple[str, int]:
+    """The form of fewer bytes for these sizes, and its bytes."""
+    costs = {form: planned_bytes(SparseTable, sizes | {"form": form}) for form in FORMS}
+    form = min(FORMS, key=costs.__getitem__)
+    return form, costs[form]
+
+
+def best_mask(method: str, spec: TableSpec, importance: Tensor, budget: int) -> Tensor:
+    """The most important numbers whose sparse file fits ``budget`` bytes: bool [rows, dim].
+
+    ``importance`` [rows, dim]: numbers are kept in descending order, ties by place. Raises
+    ``InfeasibleBudget`` if not one fits.
+    """
+    rows, dim = importance.shape
+    order = importance.flatten().argsort(descending=True, stable=True)
+    place = torch.arange(len(order), device=order.device)
+    # Where in the order a row has its first number: how many rows the first n numbers touch.
+    first = torch.full((rows,), len(order), device=order.device)
+    first = first.scatter_reduce(0, order // dim, place, "amin")
+    touched = torch.zeros(len(order) + 1, dtype=torch.int64, device=order.device)
+    touched.index_add_(0, first + 1, torch.ones_like(first))
+    touched = touched.cumsum(0)
+    sizes = {"field_rows": list(spec.field_rows), "dim": dim}
+    low, high = 0, len(order)
+    while low < high:
+        middle = (low + high + 1) // 2
+        made = sizes | {"nonzeros": middle, "kept": int(touched[middle])}
+        if smaller_form(made)[1] <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    if low == 0:
+        raise _too_small(method, sizes, budget)
+    mask = torch.zeros(rows * dim, dtype=torch.bool, device=order.device)
+    return mask.index_fill_(0, order[:low], True).view(rows, dim)
+
+
+def check_feasible(method: str, spec: TableSpec, budget: int) -> None:
+    """Raise ``InfeasibleBudget`` if not a single number fits."""
+    sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+    if smaller_form(sizes | {"nonzeros": 1, "kept": 1})[1] > budget:
+        raise _too_small(method, sizes, budget)
+
+
+def _too_small(method: str, sizes: dict, budget: int) -> InfeasibleBudget:
+    least = smaller_form(sizes | {"nonzeros": 1, "kept": 1})[1]
+    return InfeasibleBudget(
+        f"{method} needs at least {least:,} bytes for this table (a bit for each row), the budget "
+        f"is {budget:,} bytes."
+    )
+
+
+class Masked(Table):
+    """A dense table some of whose numbers are held at zero: what is trained before it is stored.
+
+    E[x] * mask[x]; ``mask`` is part of the state.
+    """
+
+    method = "masked"
+
+    def __init__(self, field_rows: list[int], dim: int):
+        super().__init__(field_rows, dim)
+        self.rows = nn.Parameter(torch.zeros(sum(field_rows), dim))
+        self.register_buffer("mask", torch.ones(sum(field_rows), dim, dtype=torch.bool))
+
+    @torch.no_grad()
+    def fill(self, weight: Tensor, mask: Tensor) -> "Masked":
+        self.rows.copy_(weight)
+        self.mask.copy_(mask)
+        return self
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return lookup(self.rows, ids) * self.mask[ids]
+
+    @torch.no_grad()
+    def stored(self) -> SparseTable:
+        """The sparse table of the same vectors."""
+        return SparseTable.of(self.field_rows, self.rows, self.mask)
+
+    def config(self) -> dict:
+        return {"field_rows": self.field_rows, "dim": self.dim}
