@@ -1,0 +1,158 @@
+"""CAFE: ids that matter now own a row, the others share hashed ones, and they change places.
+
+Zhang et al., "CAFE: Towards Compact, Adaptive, and Fast Embedding for Large-scale Recommendation
+Models" (SIGMOD 2024), section 3.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from embedstudy.seeding import derive
+from embedstudy.tables.base import Table, TableSpec, check_share, largest, lookup
+from embedstudy.tables.hashing import UniversalHash
+from embedstudy.tables.sharing_rows.hotsketch import HotSketch
+
+_DECAY, _FULL = 0.99, 10  # scores fall by 1 % when their sum passes 10 thresholds a bucket
+
+
+class CAFE(Table):
+    """E[x] = hot row of x if it owns one, else shared row h(x).
+
+    The importance of an id in a batch is the norm of its gradient, scaled so that a batch adds up
+    to its number of look-ups; HotSketch sums it up. An id whose score reaches ``threshold`` takes a
+    free hot row, which starts as a copy of the row it shared; one whose score falls below it, as
+    scores decay, gives its row back. ``hot``: share of the bytes for hot rows and their ids.
+
+    Departures: one shared table for all fields; buckets by a seeded hash, not id mod buckets; the
+    row that is copied is the row that was read (published code copies another field's). A server
+    gets the hot ids, sorted, and their rows; the sketch is training memory alone. Moments of Adam
+    of a row that changes hands start at zero.
+    """
+
+    method = "cafe"
+    why_less = "hot rows that no id owned at the end of training are not served"
+
+    def __init__(
+        self, field_rows: list[int], dim: int, hot: int, shared: int, threshold: float, seed: int
+    ):
+        super().__init__(field_rows, dim)
+        self.hot, self.shared, self.threshold, self.seed = hot, shared, threshold, seed
+        self.rows = nn.Parameter(torch.empty(shared, dim))
+        self.hot_rows = nn.Parameter(torch.empty(hot, dim))
+        self.hash = UniversalHash(derive(seed, "cafe"))
+        self.sketch = HotSketch(hot, derive(seed, "sketch"))
+        self.register_buffer("free", torch.ones(hot, dtype=torch.bool))
+        self._read: tuple[Tensor, Tensor] | None = None
+
+    @classmethod
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, hot: float = 0.5, threshold: float = 10.0
+    ) -> dict:
+        check_share(cls.method, "hot", hot)
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "seed": seed}
+        own = max(1, int(hot * budget / (4 * spec.dim + 4)))
+
+        def config(shared: int) -> dict:
+            return sizes | {"hot": own, "shared": shared}
+
+        return largest(HotAndShared, budget, config, 1, spec.rows) | {"threshold": threshold}
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        for rows in (self.rows, self.hot_rows):
+            nn.init.normal_(rows, std=spec.init_std, generator=rng)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        distinct, inverse = ids.unique(return_inverse=True)
+        place = self.places(distinct)
+        vectors = lookup(torch.cat([self.rows, self.hot_rows]), place)
+        if self.training and vectors.requires_grad:
+            vectors.retain_grad()
+            self._read = distinct, vectors
+        return lookup(vectors, inverse)
+
+    def places(self, ids: Tensor) -> Tensor:
+        """Where ids [n] are stored, hot rows counted after the shared ones."""
+        own = self.sketch.rows_of(ids)
+        return torch.where(own >= 0, self.shared + own, self.hash(ids, self.shared))
+
+    # -- migration ----------------------------------------------------------------------------------
+    @torch.no_grad()
+    def migrate(self, optimizer: torch.optim.Optimizer | None) -> None:
+        """Count this batch's importance; demote what has cooled down, promote what is hot."""
+        ids, vectors = self._read
+        importance = vectors.grad.norm(dim=1)
+        total = importance.sum()
+        if total > 0:
+            self.sketch.add(ids, importance * (len(ids) / total))
+        if self.sketch.scores.sum() > _FULL * self.hot * self.threshold:
+            self.sketch.decay(_DECAY)
+            self.demote()
+        self.promote(optimizer)
+
+    def demote(self) -> None:
+        """Take back the rows of ids whose score fell below the threshold."""
+        cold = (self.sketch.row >= 0) & (self.sketch.scores < self.threshold)
+        self.free[self.sketch.row[cold]] = True
+        self.sketch.row[cold] = -1
+
+    def promote(self, optimizer: torch.optim.Optimizer | None) -> None:
+        """Give free rows to the ids of highest score at or above the threshold."""
+        ready = (self.sketch.row < 0) & (self.sketch.ids >= 0)
+        ready &= self.sketch.scores >= self.threshold
+        place = ready.flatten().nonzero().squeeze(1)
+        rows = self.free.nonzero().squeeze(1)[: len(place)]
+        order = self.sketch.scores.flatten()[place].argsort(descending=True, stable=True)
+        place = place[order][: len(rows)]
+        ids = self.sketch.ids.flatten()[place]
+        self.hot_rows[rows] = self.rows[self.hash(ids, self.shared)]
+        self.sketch.row.view(-1)[place] = rows
+        self.free[rows] = False
+        state = optimizer.state.get(self.hot_rows, {}) if optimizer is not None else {}
+        for name in ("exp_avg", "exp_avg_sq"):
+            if name in state:
+                state[name][rows] = 0
+
+    def recipe(self, trainer) -> None:
+        trainer.fit(each_step=lambda step: self.migrate(trainer.optimizer))
+        trainer.use(self.served())
+
+    @torch.no_grad()
+    def served(self) -> "HotAndShared":
+        """What a server needs: hot ids in ascending order with their rows, and the shared rows."""
+        owned = self.sketch.row >= 0
+        ids, order = self.sketch.ids[owned].sort()
+        table = HotAndShared(self.field_rows, self.dim, len(ids), self.shared, self.seed)
+        table.ids.copy_(ids)
+        table.hot_rows.copy_(self.hot_rows[self.sketch.row[owned][order]])
+        table.rows.copy_(self.rows)
+        return table
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "hot", "shared", "threshold", "seed")
+        return {name: getattr(self, name) for name in names}
+
+
+class HotAndShared(Table):
+    """CAFE as it is served: the place of an id among the hot ones by binary search."""
+
+    method = "cafe"
+
+    def __init__(self, field_rows: list[int], dim: int, hot: int, shared: int, seed: int):
+        super().__init__(field_rows, dim)
+        self.hot, self.shared, self.seed = hot, shared, seed
+        self.hash = UniversalHash(derive(seed, "cafe"))
+        self.register_buffer("ids", torch.zeros(hot, dtype=torch.int32))
+        self.register_buffer("hot_rows", torch.zeros(hot, dim))
+        self.register_buffer("rows", torch.zeros(shared, dim))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        shared = self.rows[self.hash(ids, self.shared)]
+        if not self.hot:
+            return shared
+        place = torch.searchsorted(self.ids, ids.to(torch.int32)).clamp(max=self.hot - 1)
+        own = (self.ids[place] == ids).unsqueeze(-1)
+        return torch.where(own, self.hot_rows[place], shared)
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "hot", "shared", "seed")
+        return {name: getattr(self, name) for name in names}

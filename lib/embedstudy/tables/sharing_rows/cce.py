@@ -1,0 +1,137 @@
+"""CCE: hashed sums whose first hash is replaced by learned clusters while training goes on.
+
+Tsang and Ahle, "Clustering the Sketch: Dynamic Compression for Embedding Tables" (NeurIPS 2023),
+algorithm 3.
+"""
+
+import faiss
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embedstudy.seeding import derive
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.hashing import UniversalHash
+from embedstudy.tables.packing import pack, packed_bytes, unpack
+
+_CLUSTERS = 1024  # at most: K-means in 4 columns then takes seconds
+_SAMPLE = 200  # ids a cluster that K-means sees, as the authors' code
+
+
+class CCE(Table):
+    """Columns in ``chunks`` parts, each T0[h0(x)] + T1[h1(x)], d / chunks columns wide.
+
+    h1 is a seeded hash. h0 is stored: a pointer for each id and chunk, packed. It starts random; at
+    the end of each of the first ``clusterings`` epochs K-means clusters the current vectors of each
+    chunk, T0 becomes the centroids, h0 the assignment, h1 a new hash, and T1 the mean of what the
+    centroids leave over in each of its slots. Moments of Adam start anew with them.
+
+    Departures: pointers count as bytes (published results leave them out), so no table is smaller
+    than about ``chunks`` pointers an id. T0 has at most 1,024 rows, T1 the rest; the paper's are
+    equal. All fields share both. Epochs before the last clustering cannot be the best one.
+    """
+
+    method = "cce"
+
+    def __init__(self, field_rows: list[int], dim: int, chunks: int, size: int, seed: int):
+        super().__init__(field_rows, dim)
+        check(self.method, "chunks", chunks, tuple(c for c in range(1, dim + 1) if dim % c == 0))
+        self.chunks, self.size, self.seed, self.clusterings = chunks, size, seed, 2
+        clusters = min(_CLUSTERS, max(1, size // 2))
+        self.bits = max(1, (clusters - 1).bit_length())
+        width = dim // chunks
+        self.first = nn.Parameter(torch.empty(chunks, clusters, width))
+        self.second = nn.Parameter(torch.empty(chunks, size - clusters, width))
+        pointers = torch.zeros(sum(field_rows), packed_bytes(chunks, self.bits), dtype=torch.uint8)
+        self.register_buffer("pointers", pointers)
+        self.register_buffer("round", torch.zeros((), dtype=torch.int64))
+
+    @classmethod
+    def plan(cls, spec: TableSpec, budget: int, seed: int, *, chunks: int = 4) -> dict:
+        check(cls.method, "chunks", chunks, range(1, spec.dim + 1))
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "chunks": chunks}
+        return largest(
+            cls, budget, lambda size: sizes | {"size": size, "seed": seed}, 2, spec.rows + 2
+        )
+
+    def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
+        for table in (self.first, self.second):
+            nn.init.normal_(table, std=spec.init_std / 2**0.5, generator=rng)
+        clusters = self.first.shape[1]
+        drawn = torch.randint(clusters, (len(self.pointers), self.chunks), generator=rng)
+        self.pointers.copy_(pack(drawn, self.bits))
+
+    def hashed(self, ids: Tensor) -> Tensor:
+        """h1 of int64 ids [n]: [n, chunks]."""
+        seed = derive(self.seed, "cce", int(self.round))
+        slots = self.second.shape[1]
+        return torch.stack([UniversalHash(seed, c)(ids, slots) for c in range(self.chunks)], 1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        flat = ids.flatten()
+        pointers = unpack(self.pointers[flat], self.bits, self.chunks)
+        chunk = torch.arange(self.chunks, device=ids.device)
+        sums = [
+            lookup(table.flatten(0, 1), index + chunk * table.shape[1])
+            for table, index in ((self.first, pointers), (self.second, self.hashed(flat)))
+        ]
+        return (sums[0] + sums[1]).view(*ids.shape, self.dim)
+
+    @torch.no_grad()
+    def cluster(self) -> None:
+        """Replace h0 by clusters of the current vectors, and h1 by a new hash."""
+        ids = torch.arange(len(self.pointers), device=self.pointers.device)
+        vectors = self(ids).view(len(ids), self.chunks, -1)
+        seed = derive(self.seed, "clusters", int(self.round)) % 2**31
+        self.round += 1
+        hashed, pointers = self.hashed(ids), []
+        for c in range(self.chunks):
+            centroids, nearest = kmeans(vectors[:, c], self.first.shape[1], seed + c)
+            self.first[c] = centroids
+            residual = vectors[:, c] - centroids[nearest]
+            sums = torch.zeros_like(self.second[c]).index_add_(0, hashed[:, c], residual)
+            counts = torch.bincount(hashed[:, c], minlength=len(sums)).clamp(min=1)
+            self.second[c] = sums / counts.unsqueeze(1)
+            pointers.append(nearest)
+        self.pointers.copy_(pack(torch.stack(pointers, 1), self.bits))
+
+    def recipe(self, trainer) -> None:
+        last = min(self.clusterings, trainer.config.epochs - 1)
+        done = 0
+
+        def each_epoch(epoch: int) -> None:
+            nonlocal done
+            done = epoch
+            if epoch <= last:
+                self.cluster()
+                for table in (self.first, self.second):
+                    trainer.optimizer.state.pop(table, None)
+
+        trainer.fit(each_epoch=each_epoch, eligible=lambda: done >= last)
+
+    def config(self) -> dict:
+        names = ("field_rows", "dim", "chunks", "size", "seed")
+        return {name: getattr(self, name) for name in names}
+
+
+def kmeans(vectors: Tensor, clusters: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Centroids fp32 [clusters, w] of vectors [n, w], and the nearest of each: int64 [n].
+
+    Where there are fewer distinct vectors than clusters, the rest of the centroids are zero.
+    """
+    array = np.ascontiguousarray(vectors.cpu().numpy())
+    used = min(clusters, len(np.unique(array, axis=0)))
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        trained = faiss.Kmeans(
+            array.shape[1], used, niter=10, seed=seed,
+            min_points_per_centroid=1, max_points_per_centroid=_SAMPLE,
+        )  # fmt: skip
+        trained.train(array)
+        _, nearest = trained.index.search(array, 1)
+    finally:
+        faiss.omp_set_num_threads(threads)
+    centroids = torch.zeros(clusters, array.shape[1])
+    centroids[:used] = torch.from_numpy(trained.centroids)
+    return centroids, torch.from_numpy(nearest[:, 0].astype(np.int64))
