@@ -123,3 +123,13 @@ def test_training_bytes_are_shown_as_multiples_of_the_table(rows):
         ("hash trick", 2.0, 4.0),
         ("QR", 1.0, 4.0),
     }
+
+
+def test_an_allocation_is_drawn_a_panel_a_method():
+    lines = [
+        {"label": label, "field": "user", "start": 0.0, "end": 0.5, "dims": dims}
+        for label, dims in (("MDE", 4.0), ("DNIS", 16.0))
+    ]
+    spec = figures.allocation(pl.DataFrame(lines), 16).to_dict()
+    assert spec["facet"]["sort"] == ["MDE", "DNIS"]
+    assert spec["spec"]["encoding"]["color"]["scale"]["domain"] == [0, 16]

@@ -3,10 +3,11 @@
 from embedstudy.figures.comparisons import claims, deltas, slices, train_bytes
 from embedstudy.figures.families import families
 from embedstudy.figures.frontier import frontier
-from embedstudy.figures.pictures import rows_picture, show_cardinality, show_skew
+from embedstudy.figures.pictures import allocation, rows_picture, show_cardinality, show_skew
 from embedstudy.figures.theme import enable, save_svg
 
 __all__ = [
+    "allocation",
     "claims",
     "deltas",
     "enable",

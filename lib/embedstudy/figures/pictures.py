@@ -28,6 +28,33 @@ def rows_picture(frame: pl.DataFrame, title: str) -> alt.Chart:
     )
 
 
+def allocation(frame: pl.DataFrame, dim: int) -> alt.TopLevelMixin:
+    """How many of ``dim`` dimensions the ids of each field kept, frequent ids left, a panel a method.
+
+    ``frame``: label, field, start, end (shares of the field's ids), dims.
+    """
+    base = alt.Chart(frame).encode(y=alt.Y("field:N", title=None, sort=None))
+    shares = alt.X("start:Q", title="ids of the field, most frequent first").scale(domain=[0, 1])
+    bars = base.mark_bar(stroke="white").encode(
+        x=shares.axis(format="%", tickCount=3),
+        x2="end:Q",
+        color=alt.Color("dims:Q", title="dimensions kept (mean)").scale(
+            scheme="viridis", domain=[0, dim]
+        ),
+        tooltip=[
+            "label:N",
+            "field:N",
+            alt.Tooltip("start:Q", format=".1%"),
+            alt.Tooltip("end:Q", format=".1%"),
+            alt.Tooltip("dims:Q", format=".1f"),
+        ],
+    )
+    names = frame["label"].unique(maintain_order=True).to_list()
+    return bars.properties(width=200, height=alt.Step(20)).facet(
+        facet=alt.Facet("label:N", title=None, sort=names), columns=3
+    )
+
+
 def show_cardinality(frame: pl.DataFrame) -> alt.TopLevelMixin:
     """Bytes of each field's rows (fp32), a panel a data set. ``frame``: dataset, field, rows,
     bytes, share."""

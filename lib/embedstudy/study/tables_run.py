@@ -151,9 +151,7 @@ def _sizes(run: dict, trainer: Trainer, size: int) -> dict:
     return {
         "serve_bytes": size,
         "budget_bytes": trainer.budget,
-        "budget_note": _why_less(
-            method_class(run["family"], run["method"]), size, trainer.budget
-        ),
+        "budget_note": _why_less(method_class(run["family"], run["method"]), size, trainer.budget),
         "full_bytes": trainer.spec.full_bytes,
         "train_bytes": max(fit.train_bytes for fit in fits),
         "epochs": sum(fit.epochs for fit in fits),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import Table, TableSpec, check_share, planned_bytes
+from embedstudy.tables.base import Table, TableSpec, check, check_share, planned_bytes
 from embedstudy.tables.fewer_bits.dpq import DPQ
 from embedstudy.tables.packing import pack, packed_bytes, unpack
 
@@ -23,7 +23,7 @@ class MGQE(DPQ):
     ``frequent``: the share of each field's ids, the most frequent first, that may use all K (.1).
     Ids are ordered by frequency within their field, so the group of an id is a comparison with one
     number a field and no flag is stored; rare ids are stored with two bits a code less. The budget
-    decides the parts (8 at most) and K (256 at most).
+    decides the parts (8 at most) and K (2^``bits`` at most).
     """
 
     method = "mgqe"
@@ -35,11 +35,14 @@ class MGQE(DPQ):
         self.register_buffer("hot", hot, persistent=False)
 
     @classmethod
-    def plan(cls, spec: TableSpec, budget: int, seed: int, *, frequent: float = 0.1) -> dict:
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, frequent: float = 0.1, bits: int = 8
+    ) -> dict:
         check_share(cls.method, "frequent", frequent)
+        check(cls.method, "bits", bits, range(3, 9))
         sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "frequent": frequent}
         divisors = [p for p in range(1, _MOST_PARTS + 1) if spec.dim % p == 0]
-        made = [sizes | {"parts": p, "bits": b} for p in divisors for b in range(3, 9)]
+        made = [sizes | {"parts": p, "bits": b} for p in divisors for b in range(3, bits + 1)]
         costs = [planned_bytes(TwoGroups, config) for config in made]
         fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
         if not fitting:

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest, lookup
+from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.sharing_rows.qr import root
 
 
@@ -18,13 +18,15 @@ class TTRec(Table):
     One train a field, as in the published benchmark: x = (i1 n2 + i2) n3 + i3 within its field and
     n1 n2 n3 >= n_f with near-equal factors. A field that this would not make smaller keeps a row
     for each id. q1 q2 q3 >= dim; columns past ``dim`` are cut off. ``size`` = r1 + r2, equal
-    ranks or r1 = r2 + 1, for finer steps than one rank allows.
+    ranks or r1 = r2 + 1, for finer steps than one rank allows; ranks stop at ``most_rank``, the
+    paper's largest, as the cost of a look-up grows with their square.
 
     Departure: cores start normal with the deviation that gives *vectors* ``init_std``; the paper
     draws from a Gaussian without its values near 0.
     """
 
     method = "tt_rec"
+    why_less = "ranks above its option most_rank are not tried, or the next larger does not fit"
 
     def __init__(self, field_rows: list[int], dim: int, size: int):
         super().__init__(field_rows, dim)
@@ -49,9 +51,10 @@ class TTRec(Table):
         self.register_parameter("rows", nn.Parameter(torch.empty(kept, dim)) if kept else None)
 
     @classmethod
-    def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
+    def plan(cls, spec: TableSpec, budget: int, seed: int, *, most_rank: int = 64) -> dict:
+        check(cls.method, "most_rank", most_rank, range(1, 2**16))
         sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        high = 2 * max(*spec.field_rows, spec.dim)  # no field is smaller as a train
+        high = 2 * min(most_rank, max(*spec.field_rows, spec.dim))  # a longer one saves nothing
         return largest(cls, budget, lambda size: sizes | {"size": size}, 2, high)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
