@@ -30,7 +30,7 @@ def toy(events=4000, seed=0) -> CtrData:
     return CtrData("toy", ("a", "b", "c"), ROWS, counts, *splits)
 
 
-def run_recipe(cls, share=0.5, seed=0, epochs=4, data=None, patience=4, **options):
+def run_recipe(cls, share=0.5, seed=0, epochs=8, data=None, patience=4, **options):
     """Train ``cls`` within ``share`` of the full table's bytes: the trainer that did it."""
     data = data or toy()
     config = TrainConfig(batch=256, lr=0.02, epochs=epochs, patience=patience)

@@ -13,7 +13,8 @@ from embedstudy.tables import baselines, reference, sharing_rows
 from embedstudy.tables.artefact import save
 from embedstudy.tables.base import TableSpec, check, largest, planned_bytes
 
-METHODS = reference.METHODS | baselines.METHODS | sharing_rows.METHODS
+FIXED = {table.method: table for table in sharing_rows.FIXED}
+METHODS = reference.METHODS | baselines.METHODS | FIXED
 VARIANTS = {
     "double_hash": [{}, {"op": "concat"}],
     "hash_embeddings": [{}, {"hashes": 3, "weights": 0.25}],

@@ -1,0 +1,174 @@
+"""Pruning, and the files of what is left, against values computed by hand."""
+
+import pytest
+import torch
+from recipes import ROWS, run_recipe, toy
+
+from embedstudy.errors import InfeasibleBudget
+from embedstudy.tables.artefact import load, save
+from embedstudy.tables.base import TableSpec
+from embedstudy.tables.bitmap import Bitmap
+from embedstudy.tables.fewer_nonzeros.deeplight import DeepLight, sparsity
+from embedstudy.tables.fewer_nonzeros.magnitude import Magnitude, importance
+from embedstudy.tables.fewer_nonzeros.pep import PEP, soft_threshold
+from embedstudy.tables.fewer_nonzeros.sparse import Masked, SparseTable, best_mask, smaller_form
+from embedstudy.tables.packing import pack_row, take
+
+
+def weights(rows, dim, share, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    dense = torch.randn(rows, dim, generator=rng)
+    return dense * (torch.rand(rows, dim, generator=rng) < share)
+
+
+@pytest.mark.parametrize("places", [1, 7, 8, 9, 1000])
+def test_rank_counts_the_set_places_before(places):
+    mask = torch.rand(places, generator=torch.Generator().manual_seed(1)) < 0.3
+    bitmap = Bitmap(places)
+    bitmap.fill(mask)
+    there, rank = bitmap.rank(torch.arange(places))
+    assert torch.equal(there, mask)
+    assert torch.equal(rank, mask.cumsum(0) - mask.long())
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 9, 16])
+def test_single_codes_are_taken_from_a_packed_row(bits):
+    codes = torch.randint(2**bits, (101,), generator=torch.Generator().manual_seed(0))
+    index = torch.tensor([[100, 0], [57, 3]])
+    assert torch.equal(take(pack_row(codes, bits), bits, index), codes[index])
+
+
+@pytest.mark.parametrize("dim", [1, 3, 16, 17])
+@pytest.mark.parametrize("share", [0.002, 0.05, 0.5, 1.0])
+def test_the_smaller_form_is_written_and_gives_the_dense_rows(share, dim, tmp_path):
+    dense = weights(700, dim, share)
+    table = SparseTable.of([300, 400], dense, dense != 0)
+    sizes = {"field_rows": [300, 400], "dim": dim}
+    sizes |= {"nonzeros": int((dense != 0).sum()), "kept": int((dense != 0).any(1).sum())}
+    form, size = smaller_form(sizes)
+    assert table.form == form
+    assert save(table.compact(), tmp_path / "t") == size
+    served = load(tmp_path / "t")
+    ids = torch.tensor([[699, 0, 5], [5, 5, 301]])
+    assert torch.equal(served(ids), dense[ids])
+    assert torch.equal(served(torch.arange(700)), dense)
+    assert served(torch.zeros(0, 2, dtype=torch.int64)).shape == (0, 2, dim)
+
+
+def test_few_numbers_are_stored_as_rows_and_many_as_a_bitmap():
+    sizes = {"field_rows": [10_000], "dim": 16}
+    assert smaller_form(sizes | {"nonzeros": 800, "kept": 700})[0] == "csr"
+    assert smaller_form(sizes | {"nonzeros": 80_000, "kept": 10_000})[0] == "bitmap"
+    # 10,000 rows: a bit each; 700 counts and 800 columns of four bits; 800 numbers; a header.
+    payload = 1250 + 350 + 2 + 400 + 2 + 3200
+    assert 0 < smaller_form(sizes | {"nonzeros": 800, "kept": 700})[1] - payload < 600
+
+
+def test_the_mask_is_the_largest_set_of_the_most_important_numbers_that_fits():
+    dense = weights(500, 16, 1.0)
+    spec = TableSpec((500,), 16, torch.ones(500, dtype=torch.int64))
+    budget = spec.full_bytes // 5
+    mask = best_mask("test", spec, dense.abs(), budget)
+    smallest = dense.abs()[mask].min()
+    assert (dense.abs()[~mask] <= smallest).all()
+    assert SparseTable.of([500], dense, mask).compact().bytes() <= budget
+    larger = mask.flatten().clone()
+    rest = dense.abs().flatten().masked_fill(larger, 0).argsort(descending=True)[:4]
+    larger[rest] = True
+    assert SparseTable.of([500], dense, larger.view(500, 16)).compact().bytes() > budget
+    with pytest.raises(InfeasibleBudget, match=r"test needs at least [\d,]+ bytes"):
+        best_mask("test", spec, dense.abs(), 200)
+
+
+def test_a_floor_protects_the_largest_numbers_of_each_row():
+    weight = torch.tensor([[3.0, -5, 1], [0.1, 0.3, -0.2], [9, 8, 7]])
+    order = importance(weight, 1).flatten().argsort(descending=True)
+    assert set(order[:3].tolist()) == {1, 4, 6}, "the largest of each row first"
+    assert order[3:].tolist() == [7, 8, 0, 2, 5, 3]
+    assert torch.equal(importance(weight, 0), weight.abs())
+
+
+def test_magnitude_compresses_a_weight_as_brute_force_does():
+    weight = weights(400, 8, 1.0)
+    spec = TableSpec((400,), 8, torch.ones(400, dtype=torch.int64))
+    table = Magnitude.compress(weight, spec, spec.full_bytes // 3, 0, floor=1)
+    vectors = table(torch.arange(400))
+    there = vectors != 0
+    assert torch.equal(vectors[there], weight[there])
+    top = torch.zeros_like(there).scatter_(1, weight.abs().argmax(1, keepdim=True), True)
+    assert (there | ~top).all()
+    rest = weight.abs()[~top]
+    assert torch.equal(there[~top], rest >= rest[there[~top]].min())
+
+
+def test_soft_threshold_and_its_gradients_by_hand():
+    v = torch.tensor([0.5, -0.2, 0.05, -0.05], requires_grad=True)
+    s = torch.tensor([0.1] * 4).logit().requires_grad_()
+    out = soft_threshold(v, s)
+    torch.testing.assert_close(out.detach(), torch.tensor([0.4, -0.1, 0.0, 0.0]))
+    out.sum().backward()
+    assert v.grad.tolist() == [1, 1, 0, 0]
+    slope = 0.1 * 0.9
+    torch.testing.assert_close(s.grad, torch.tensor([-slope, slope, 0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("granularity", "shape"),
+    [("global", (1, 1)), ("dimension", (1, 8)), ("feature", (720, 1)), ("feature-dimension", (720, 8))],
+)  # fmt: skip
+def test_thresholds_of_pep_start_where_their_gradient_is_not_zero(granularity, shape):
+    spec = toy().spec(8, 0.05)
+    table = PEP.build(spec, spec.full_bytes, 0, granularity=granularity)
+    assert table.s.shape == shape
+    table(torch.arange(spec.rows)).abs().sum().backward()
+    assert (table.s.grad < 0).float().mean() > 0.98, "a few numbers start below the threshold"
+
+
+def test_pep_trains_its_ticket_from_the_first_weights():
+    seen = {}
+
+    class Watched(PEP):
+        def recipe(self, trainer):
+            seen["start"] = self.rows.detach().clone()
+            fit = trainer.fit
+
+            def spy(phase, **more):
+                if phase == "retrain":
+                    table = trainer.model.table
+                    seen["mask"] = table.mask.clone()
+                    seen["ticket"] = table.rows.detach().clone()
+                return fit(phase, **more)
+
+            trainer.fit = spy
+            super().recipe(trainer)
+
+    trainer = run_recipe(Watched, share=0.4, threshold_lr=0.2)
+    assert torch.equal(seen["ticket"], seen["start"])
+    vectors = trainer.model.table(torch.arange(sum(ROWS)))
+    assert torch.equal(vectors != 0, seen["mask"])
+    assert not torch.equal(vectors[seen["mask"]], seen["start"][seen["mask"]])
+
+
+def test_the_schedule_of_deeplight_by_hand():
+    assert sparsity(0, 100, 0.9) == 0
+    assert sparsity(50, 100, 0.9) == pytest.approx(0.9 * (1 - 0.001**0.5))
+    assert sparsity(100, 100, 0.9) == sparsity(1000, 100, 0.9) == 0.9
+
+
+def test_pruned_numbers_can_grow_again_until_the_next_pruning():
+    spec = toy().spec(8, 0.05)
+    table = DeepLight.build(spec, spec.full_bytes, 0)
+    with torch.no_grad():
+        table.rows.copy_(weights(720, 8, 1.0))
+    table.prune(0.75)
+    assert (table.rows == 0).float().mean() == pytest.approx(0.75, abs=1e-3)
+    assert table.rows.abs()[table.rows != 0].min() > weights(720, 8, 1.0).abs().median()
+    table(torch.arange(720)).sum().backward()
+    assert (table.rows.grad[table.rows == 0] != 0).all()
+
+
+def test_a_masked_table_without_zeros_is_an_embedding():
+    dense = weights(50, 8, 1.0)
+    table = Masked([50], 8).fill(dense, torch.ones(50, 8, dtype=torch.bool))
+    assert torch.equal(table(torch.arange(50)), dense)
+    assert torch.equal(table.stored()(torch.arange(50)), dense)

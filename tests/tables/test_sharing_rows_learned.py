@@ -1,0 +1,224 @@
+"""Sharing that follows training: Dedup, CCE, CAFE; and ablations of MEmCom and ROBE."""
+
+import pytest
+import torch
+from recipes import run_recipe, toy
+
+from embedstudy.tables.base import TableSpec
+from embedstudy.tables.packing import unpack
+from embedstudy.tables.sharing_rows import METHODS
+from embedstudy.tables.sharing_rows.cafe import CAFE
+from embedstudy.tables.sharing_rows.cce import CCE, kmeans
+from embedstudy.tables.sharing_rows.dedup import Dedup, merged, similarity
+from embedstudy.tables.sharing_rows.hotsketch import HotSketch
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# -- Dedup ---------------------------------------------------------------------------------------------
+def test_similarity_is_the_share_of_positions_within_the_tolerance():
+    left = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
+    right = torch.tensor([[0.005, 1.02, 2.0, 3.5]])
+    assert similarity(left, right, 0.01).tolist() == [0.5]
+
+
+def test_planted_duplicates_are_merged_first_into_the_heavier_block():
+    blocks = normal(40, 16)
+    blocks[7] = blocks[3] + 0.001
+    blocks[21] = blocks[12] - 0.002
+    leader = merged(blocks, 38, 0.7, torch.Generator().manual_seed(0))
+    changed = (leader != torch.arange(40)).nonzero().squeeze(1).tolist()
+    pairs = {frozenset((b, int(leader[b]))) for b in changed}
+    assert pairs == {frozenset((3, 7)), frozenset((12, 21))}
+    heavy = blocks.abs().quantile(0.75, dim=1)
+    assert all(heavy[leader[b]] >= heavy[b] for b in changed)
+
+
+@pytest.mark.parametrize("kept", [1, 5, 39])
+def test_exactly_so_many_blocks_are_kept(kept):
+    leader = merged(normal(40, 16), kept, 0.7, torch.Generator().manual_seed(0))
+    assert len(leader.unique()) == kept
+    assert torch.equal(leader[leader], leader)
+
+
+def test_merged_blocks_keep_their_place_in_the_block():
+    spec = TableSpec((10, 5), 4, torch.ones(15, dtype=torch.int64))
+    table = Dedup([10, 5], 4, block=4, kept=4, similar=0.7)
+    weight = normal(15, 4)
+    weight[4:8] = weight[0:4]
+    table.merge(weight, torch.Generator().manual_seed(0))
+    vectors = table(torch.arange(spec.rows))
+    torch.testing.assert_close(vectors, weight)  # the only merge lost nothing
+    assert table.map[0] == table.map[1]
+
+
+# -- CCE -----------------------------------------------------------------------------------------------
+def cce():
+    spec = toy().spec(8, 0.05)
+    return spec, CCE.build(spec, int(0.6 * spec.full_bytes), 0, chunks=2)
+
+
+def test_clusters_become_the_first_table_and_residuals_the_second():
+    spec, table = cce()
+    ids = torch.arange(spec.rows)
+    before = table(ids).detach().view(spec.rows, 2, 4)
+    table.cluster()
+    pointers = unpack(table.pointers, table.bits, 2)
+    hashed = table.hashed(ids)
+    for c in range(2):
+        centroids = table.first[c].detach()
+        distances = torch.cdist(before[:, c], centroids)
+        chosen = distances.gather(1, pointers[:, c : c + 1]).squeeze(1)
+        torch.testing.assert_close(chosen, distances.min(1).values, atol=1e-4, rtol=0)
+        slot = hashed[0, c]
+        mine = hashed[:, c] == slot
+        residual = (before[mine, c] - centroids[pointers[mine, c]]).mean(0)
+        torch.testing.assert_close(table.second[c, slot].detach(), residual)
+    same = (pointers == pointers[5]).all(1) & (hashed == hashed[5]).all(1)
+    vectors = table(ids)
+    assert torch.equal(vectors[same], vectors[5].expand(int(same.sum()), -1))
+
+
+def test_clustering_brings_vectors_nearer_to_what_they_were_than_a_new_hash_would():
+    spec, table = cce()
+    ids = torch.arange(spec.rows)
+    before = table(ids).detach()
+    table.cluster()
+    assert (table(ids) - before).square().mean() < 0.5 * before.square().mean()
+
+
+def test_a_new_round_hashes_anew_and_the_file_knows_the_round():
+    _, table = cce()
+    ids = torch.arange(100)
+    first = table.hashed(ids)
+    table.round += 1
+    assert not torch.equal(table.hashed(ids), first)
+    again = CCE.restore(table.config(), table.state_dict())
+    assert torch.equal(again.hashed(ids), table.hashed(ids))
+
+
+def test_kmeans_assigns_the_nearest_centroid_and_survives_too_few_vectors():
+    vectors = normal(400, 4)
+    centroids, nearest = kmeans(vectors, 20, seed=0)
+    assert torch.equal(nearest, torch.cdist(vectors, centroids).argmin(1))
+    for c in (0, 7, 19):  # a centroid is close to the mean of what it serves
+        assert (vectors[nearest == c].mean(0) - centroids[c]).norm() < 0.5
+    assert (vectors - centroids[nearest]).square().sum() < 0.6 * vectors.square().sum()
+    few, nearest = kmeans(torch.zeros(20, 4), 6, seed=0)
+    assert few.shape == (6, 4)
+    assert nearest.tolist() == [0] * 20
+
+
+# -- CAFE ----------------------------------------------------------------------------------------------
+def test_the_sketch_finds_the_most_frequent_ids_of_a_zipf_stream():
+    rng = torch.Generator().manual_seed(0)
+    chances = 1 / torch.arange(1, 10_001).float() ** 1.1
+    names = torch.randperm(10_000, generator=rng)  # frequency must not follow the id
+    sketch, true = HotSketch(400, seed=0), torch.zeros(10_000)
+    for _ in range(200):
+        stream = names[torch.multinomial(chances, 500, replacement=True, generator=rng)]
+        ids, counts = stream.unique(return_counts=True)
+        sketch.add(ids, counts.float())
+        true[ids] += counts
+    top = true.argsort(descending=True)[:100]
+    order = sketch.scores.flatten().argsort(descending=True)[:100]
+    found = sketch.ids.flatten()[order]
+    assert torch.isin(top, found).float().mean() >= 0.9
+    known = sketch.ids >= 0
+    assert (sketch.scores[known] >= true[sketch.ids[known]] - 1e-3).all(), "never too low"
+    assert sketch.scores.sum().item() == pytest.approx(true.sum().item(), rel=1e-4)
+
+
+def test_a_full_bucket_replaces_its_smallest_score_and_inherits_it():
+    sketch = HotSketch(1, seed=0)
+    sketch.add(torch.arange(4), torch.tensor([5.0, 3.0, 9.0, 4.0]))
+    sketch.add(torch.tensor([7]), torch.tensor([1.0]))
+    assert dict(zip(sketch.ids[0].tolist(), sketch.scores[0].tolist(), strict=True)) == {
+        0: 5.0, 7: 4.0, 2: 9.0, 3: 4.0}  # fmt: skip
+    for identity, row, score in ((0, 0, 0.1), (2, 1, 0.2)):  # these own hot rows
+        slot = sketch.ids[0].tolist().index(identity)
+        sketch.row[0, slot], sketch.scores[0, slot] = row, score
+    sketch.add(torch.tensor([8]), torch.tensor([1.0]))
+    assert {0, 2, 8} < set(sketch.ids[0].tolist())
+
+
+def cafe(hot=4, shared=16, threshold=10.0):
+    table = CAFE([30], 4, hot, shared, threshold, 0).train()
+    table.reset(TableSpec((30,), 4, torch.ones(30, dtype=torch.int64)), torch.Generator())
+    return table
+
+
+def step(table, ids, push=None):
+    out = table(torch.tensor(ids))
+    (out * (1.0 if push is None else torch.tensor(push).unsqueeze(1))).sum().backward()
+    table.migrate(None)
+    table.zero_grad()
+
+
+def test_promotion_gives_a_row_and_leaves_the_vector_as_it_was():
+    table = cafe()
+    before = table(torch.arange(30)).detach()
+    for _ in range(12):
+        step(table, [3, 5])  # importance 1 each
+    own = table.sketch.rows_of(torch.arange(30))
+    assert (own >= 0).nonzero().flatten().tolist() == [3, 5]
+    assert torch.equal(table(torch.arange(30)).detach(), before)
+    with torch.no_grad():
+        table.hot_rows[own[3]] += 1
+    changed = (table(torch.arange(30)).detach() != before).any(1)
+    assert changed.nonzero().flatten().tolist() == [3], "a row of its own moves no one else"
+
+
+def test_what_cools_down_gives_its_row_back():
+    table = cafe(hot=1)
+    for _ in range(12):
+        step(table, [3])
+    assert table.free.tolist() == [False]
+    row = table.sketch.rows_of(torch.tensor([3])).item()
+    assert row == 0
+    for _ in range(400):
+        step(table, [8])
+    assert table.sketch.rows_of(torch.tensor([3, 8])).tolist() == [-1, 0]
+
+
+def test_cafe_serves_hot_ids_from_a_sorted_list():
+    trainer = run_recipe(CAFE, share=0.5, threshold=5.0)
+    table = trainer.model.table
+    assert 0 < table.hot <= 160
+    assert (table.ids[1:] > table.ids[:-1]).all()
+    assert torch.equal(table(table.ids.long()), table.hot_rows)
+
+
+# -- ablations of the papers ---------------------------------------------------------------------------
+SPEC = TableSpec((300, 200), 16, torch.ones(500, dtype=torch.int64), 0.05)
+
+
+def test_memcom_starts_as_hashing_and_its_bias_leaves_the_line():
+    plain = METHODS["memcom"].build(SPEC, SPEC.full_bytes // 4, 0)
+    biased = METHODS["memcom"].build(SPEC, SPEC.full_bytes // 3, 0, bias=True)
+    counts = []
+    for table in (plain, biased):
+        first = table(torch.arange(500)).detach()
+        assert len(first.unique(dim=0)) == int(table.slots.sum()), "one vector a bucket"
+        with torch.no_grad():
+            table.scalars.copy_(normal(*table.scalars.shape, seed=2))
+            table.scalars[:, 1:] *= 0.05  # of the size of the rows
+        unit = torch.nn.functional.normalize(table(torch.arange(500)).detach())
+        counts.append(int(((unit @ unit.T).abs() > 1 - 1e-5).sum()) - 500)
+    assert counts[0] > 500, "ids of one bucket differ by a factor only"
+    assert counts[1] < counts[0] / 10
+
+
+def test_larger_blocks_of_robe_do_not_change_the_variance_of_inner_products_for_the_worse():
+    pairs, spread = (torch.arange(0, 400, 2), torch.arange(1, 400, 2)), {}
+    for z in (1, 16):
+        products = [
+            (table(pairs[0]) * table(pairs[1])).sum(1)
+            for table in (
+                METHODS["robe"].build(SPEC, SPEC.full_bytes // 4, s, z=z) for s in range(60)
+            )
+        ]
+        spread[z] = torch.stack(products).var().item()
+    assert spread[16] <= 1.1 * spread[1]
