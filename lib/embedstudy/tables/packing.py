@@ -60,3 +60,8 @@ def pack_row(codes: Tensor, bits: int) -> Tensor:
 def row_bytes(codes: int, bits: int) -> int:
     """Bytes of ``pack_row``."""
     return packed_bytes(codes, bits) + 2
+
+
+def padded(rows: Tensor, parts: int) -> Tensor:
+    """Rows [n, d] with zero columns up to a multiple of ``parts``."""
+    return torch.nn.functional.pad(rows, (0, -rows.shape[1] % parts))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from embedstudy.tables.base import Table, TableSpec, check, lookup
 from embedstudy.tables.fewer_bits.pq import PQ, largest_code
-from embedstudy.tables.packing import pack
+from embedstudy.tables.packing import pack, padded
 
 MODES = ("vq", "sx")
 
@@ -35,7 +35,7 @@ class DPQ(Table):
         super().__init__(field_rows, dim)
         check(self.method, "mode", mode, MODES)
         self.parts, self.bits, self.mode = parts, bits, mode
-        shape = (parts, 2**bits, dim // parts)
+        shape = (parts, 2**bits, -(-dim // parts))
         self.queries = nn.Parameter(torch.empty(sum(field_rows), dim))
         self.centroids = nn.Parameter(torch.empty(shape))
         self.register_parameter("keys", nn.Parameter(torch.empty(shape)) if mode == "sx" else None)
@@ -61,7 +61,7 @@ class DPQ(Table):
     def responses(self, queries: Tensor) -> Tensor:
         """How well each centroid answers: queries [n, d] -> [n, parts, k], normalised."""
         keys = self.centroids if self.mode == "vq" else self.keys
-        parts = queries.view(len(queries), self.parts, -1)
+        parts = padded(queries, self.parts).view(len(queries), self.parts, -1)
         raw = torch.einsum("npw,pkw->npk", parts, keys)
         if self.mode == "vq":  # the square of the query is the same for all k
             raw = 2 * raw - keys.square().sum(-1)
@@ -75,7 +75,8 @@ class DPQ(Table):
 
     def chosen(self, codes: Tensor) -> Tensor:
         """Centroids of codes [n, parts], joined: [n, d]."""
-        return self.centroids[torch.arange(self.parts, device=codes.device), codes].flatten(1)
+        parts = self.centroids[torch.arange(self.parts, device=codes.device), codes]
+        return parts.flatten(1)[:, : self.dim]
 
     def forward(self, ids: Tensor) -> Tensor:
         if not ids.numel():
@@ -99,7 +100,7 @@ class DPQ(Table):
         soft = responses.softmax(-1)
         hard = F.one_hot(codes, responses.shape[-1]).to(soft)
         weights = hard + (soft - soft.detach())
-        return torch.einsum("npk,pkw->npw", weights, self.centroids).flatten(1)
+        return torch.einsum("npk,pkw->npw", weights, self.centroids).flatten(1)[:, : self.dim]
 
     def penalty(self) -> Tensor | None:
         distance, self._distance = self._distance, None

@@ -11,6 +11,7 @@ from torch import Tensor
 from embedstudy.errors import InfeasibleBudget
 from embedstudy.tables.base import Table, TableSpec, check, check_share, planned_bytes
 from embedstudy.tables.fewer_bits.dpq import DPQ
+from embedstudy.tables.fewer_bits.pq import part_numbers
 from embedstudy.tables.packing import pack, packed_bytes, unpack
 
 _MOST_PARTS = 8  # of 256 centroids each: training compares every query with all of them
@@ -41,8 +42,8 @@ class MGQE(DPQ):
         check_share(cls.method, "frequent", frequent)
         check(cls.method, "bits", bits, range(3, 9))
         sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "frequent": frequent}
-        divisors = [p for p in range(1, _MOST_PARTS + 1) if spec.dim % p == 0]
-        made = [sizes | {"parts": p, "bits": b} for p in divisors for b in range(3, bits + 1)]
+        numbers = [p for p in part_numbers(spec.dim) if p <= _MOST_PARTS]
+        made = [sizes | {"parts": p, "bits": b} for p in numbers for b in range(3, bits + 1)]
         costs = [planned_bytes(TwoGroups, config) for config in made]
         fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
         if not fitting:
@@ -94,7 +95,7 @@ class TwoGroups(Table):
         ):
             codes = torch.zeros(rows, packed_bytes(parts, width), dtype=torch.uint8)
             self.register_buffer(name, codes)
-        self.register_buffer("centroids", torch.zeros(parts, 2**bits, dim // parts))
+        self.register_buffer("centroids", torch.zeros(parts, 2**bits, -(-dim // parts)))
 
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids.flatten())
@@ -106,7 +107,7 @@ class TwoGroups(Table):
         rows = self.starts_of[1][field[rare]] + (local - hot)[rare]
         codes[rare] = unpack(self.rare_codes[rows], self.bits - _FEWER, self.parts)
         parts = self.centroids[torch.arange(self.parts, device=ids.device), codes]
-        return parts.view(*ids.shape, self.dim)
+        return parts.flatten(1)[:, : self.dim].view(*ids.shape, self.dim)
 
     def config(self) -> dict:
         names = ("field_rows", "dim", "parts", "bits", "frequent")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embedstudy.errors import InfeasibleBudget
 from embedstudy.tables.base import Table, TableSpec, check, planned_bytes
-from embedstudy.tables.packing import pack, packed_bytes, unpack
+from embedstudy.tables.packing import pack, packed_bytes, padded, unpack
 from embedstudy.tables.post_training import PostTraining
 
 _BITS = range(2, 9)
@@ -20,6 +20,8 @@ _SAMPLE = 256  # training rows a centroid at most, faiss' own limit
 
 class PQ(PostTraining):
     """E[x] = [c_1[k_1(x)] ... c_P[k_P(x)]], P parts of d / P columns with 2^bits centroids each.
+
+    Where P does not divide d, zero columns are added and cut off again.
 
     ``rotate`` learns an orthogonal rotation before (OPQ), stored and undone at look-up. Codes are
     packed without gaps; codebooks and rotation are in the file. All fields share the codebooks, as
@@ -35,12 +37,13 @@ class PQ(PostTraining):
         super().__init__(field_rows, dim)
         check(self.method, "bits", bits, _BITS)
         check(self.method, "rotate", rotate, (True, False))
-        check(self.method, "parts", parts, tuple(p for p in range(1, dim + 1) if dim % p == 0))
+        check(self.method, "parts", parts, range(1, dim + 1))
         self.parts, self.bits, self.rotate = parts, bits, rotate
+        self.width = -(-dim // parts)
         codes = torch.zeros(sum(field_rows), packed_bytes(parts, bits), dtype=torch.uint8)
         self.register_buffer("codes", codes)
-        self.register_buffer("centroids", torch.zeros(parts, 2**bits, dim // parts))
-        self.register_buffer("rotation", torch.zeros(dim, dim) if rotate else None)
+        self.register_buffer("centroids", torch.zeros(parts, 2**bits, self.width))
+        self.register_buffer("rotation", torch.zeros(2 * (self.width * parts,)) if rotate else None)
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, rotate: bool = False) -> dict:
@@ -49,7 +52,7 @@ class PQ(PostTraining):
 
     @torch.no_grad()
     def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
-        vectors = np.ascontiguousarray(weight.cpu().numpy())
+        vectors = np.ascontiguousarray(padded(weight, self.parts).cpu().numpy())
         seed = int(torch.randint(2**31 - 1, (1,), generator=rng))
         quantiser = _fit(vectors, self.parts, self.bits, seed, self.rotate)
         if self.rotate:
@@ -66,7 +69,7 @@ class PQ(PostTraining):
         vectors = parts.flatten(1)
         if self.rotate:
             vectors = vectors @ self.rotation.T
-        return vectors.view(*ids.shape, self.dim)
+        return vectors[:, : self.dim].view(*ids.shape, self.dim)
 
     def config(self) -> dict:
         names = ("field_rows", "dim", "parts", "bits", "rotate")
@@ -78,8 +81,7 @@ def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dic
 
     Raises ``InfeasibleBudget`` naming the smallest.
     """
-    dim = sizes["dim"]
-    pairs = [(p, b) for p in range(1, dim + 1) if dim % p == 0 for b in bits]
+    pairs = [(p, b) for p in part_numbers(sizes["dim"]) for b in bits]
     made = [(p * b, b, sizes | {"parts": p, "bits": b}) for p, b in pairs]
     costs = [planned_bytes(cls, config) for *_, config in made]
     fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
@@ -89,6 +91,11 @@ def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dic
             f"{budget:,} bytes."
         )
     return max(fitting, key=lambda m: m[:2])[-1]
+
+
+def part_numbers(dim: int) -> list[int]:
+    """In how many parts a row may be cut: powers of two, and single columns."""
+    return sorted({*(2**i for i in range(dim.bit_length()) if 2**i <= dim), dim})
 
 
 def nearest(vectors: Tensor, centroids: Tensor) -> Tensor:

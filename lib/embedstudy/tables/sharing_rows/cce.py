@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from embedstudy.seeding import derive
 from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.hashing import UniversalHash
-from embedstudy.tables.packing import pack, packed_bytes, unpack
+from embedstudy.tables.packing import pack, packed_bytes, padded, unpack
 
 _CLUSTERS = 1024  # at most: K-means in 4 columns then takes seconds
 _SAMPLE = 200  # ids a cluster that K-means sees, as the authors' code
@@ -35,11 +35,11 @@ class CCE(Table):
 
     def __init__(self, field_rows: list[int], dim: int, chunks: int, size: int, seed: int):
         super().__init__(field_rows, dim)
-        check(self.method, "chunks", chunks, tuple(c for c in range(1, dim + 1) if dim % c == 0))
+        check(self.method, "chunks", chunks, range(1, dim + 1))
         self.chunks, self.size, self.seed, self.clusterings = chunks, size, seed, 2
         clusters = min(_CLUSTERS, max(1, size // 2))
         self.bits = max(1, (clusters - 1).bit_length())
-        width = dim // chunks
+        width = -(-dim // chunks)  # columns past ``dim`` are cut off
         self.first = nn.Parameter(torch.empty(chunks, clusters, width))
         self.second = nn.Parameter(torch.empty(chunks, size - clusters, width))
         pointers = torch.zeros(sum(field_rows), packed_bytes(chunks, self.bits), dtype=torch.uint8)
@@ -75,13 +75,14 @@ class CCE(Table):
             lookup(table.flatten(0, 1), index + chunk * table.shape[1])
             for table, index in ((self.first, pointers), (self.second, self.hashed(flat)))
         ]
-        return (sums[0] + sums[1]).view(*ids.shape, self.dim)
+        vectors = (sums[0] + sums[1]).flatten(1)[:, : self.dim]
+        return vectors.view(*ids.shape, self.dim)
 
     @torch.no_grad()
     def cluster(self) -> None:
         """Replace h0 by clusters of the current vectors, and h1 by a new hash."""
         ids = torch.arange(len(self.pointers), device=self.pointers.device)
-        vectors = self(ids).view(len(ids), self.chunks, -1)
+        vectors = padded(self(ids), self.chunks).view(len(ids), self.chunks, -1)
         seed = derive(self.seed, "clusters", int(self.round)) % 2**31
         self.round += 1
         hashed, pointers = self.hashed(ids), []
