@@ -72,3 +72,17 @@ def test_writing_twice_gives_the_same_bytes(folder):
 def test_a_chapter_without_rows_is_one_sentence(folder):
     with pytest.raises(StudyError, match="Chapter 'three' has no rows yet: run 'dvc repro'"):
         summary.write(["three"])
+
+
+def test_a_record_keeps_rows_settings_and_origin(folder):
+    from embedstudy.study.record import record
+
+    rows = pl.read_parquet(folder / "one" / "rows.parquet")
+    rows = rows.with_columns(pl.lit(16).alias("dim"), pl.lit(0.1).alias("train.lr"))
+    rows.write_parquet(folder / "one" / "rows.parquet")
+    record("mine", ["one"], published=0.9)
+    kept = json.loads((folder / "full" / "mine.json").read_text())
+    assert kept["settings"] == {"train.lr": 0.1, "dim": 16}
+    assert [row["label"] for row in kept["rows"]] == ["full table", "qr"]
+    assert kept["published_full_table_auc"] == 0.9
+    assert "published 0.9000" in (folder / "full" / "mine.svg").read_text()

@@ -22,7 +22,11 @@ def _spoken(family: str) -> str:
 
 
 def _panel(
-    points: pl.DataFrame, full: float | None, title: str, names: list[str], pick: alt.Parameter
+    points: pl.DataFrame,
+    lines: dict[str, float],
+    title: str,
+    names: list[str],
+    pick: alt.Parameter,
 ) -> alt.LayerChart:
     colour, shape, _ = look(names)
     front = points.with_columns(
@@ -62,24 +66,25 @@ def _panel(
         layers.append(
             named.mark_text(dy=dy, fontSize=11, color="#222").encode(x=x, y=y, text="label:N")
         )
-    if full is not None:
-        line = alt.Chart(pl.DataFrame({"auc": [full], "text": [f"full table {full:.4f}"]}))
+    for number, (words, auc) in enumerate(lines.items()):
+        line = alt.Chart(pl.DataFrame({"auc": [auc], "text": [f"{words} {auc:.4f}"]}))
+        dash, dx = ([6, 4], 4) if number == 0 else ([2, 3], 180)
+        rule = line.mark_rule(strokeDash=dash, color="#333", strokeWidth=1.4)
+        layers.append(rule.encode(y="auc:Q"))
         layers.append(
-            line.mark_rule(strokeDash=[6, 4], color="#333", strokeWidth=1.4).encode(y="auc:Q")
-        )
-        layers.append(
-            line.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color="#333").encode(
+            line.mark_text(align="left", baseline="bottom", dx=dx, dy=-3, color="#333").encode(
                 y="auc:Q", x=alt.value(0), text="text:N"
             )
         )
     return alt.layer(*layers).properties(width=660, height=400, title=title)
 
 
-def families(rows: pl.DataFrame) -> alt.VConcatChart:
+def families(rows: pl.DataFrame, published: float | None = None) -> alt.VConcatChart:
     """Test AUC against bytes of the served file for all methods, a panel a data set and backbone.
 
     A point is a method at a budget, the mean over seeds; ringed points, named and joined by a step
-    line, are on the Pareto front; the dashed line is the uncompressed table.
+    line, are on the Pareto front; the dashed line is the uncompressed table, a dotted one its
+    ``published`` AUC where one is given.
     """
     points = points_of(rows).with_columns(
         group=pl.col("family").str.replace_all("_", " ", literal=True)
@@ -94,7 +99,9 @@ def families(rows: pl.DataFrame) -> alt.VConcatChart:
         same = (pl.col("dataset") == dataset) & (pl.col("backbone") == backbone)
         full = rows.filter(same & (pl.col("method") == "full"))["test_auc"].mean()
         title = f"{dataset}, {backbone}: quality against bytes"
-        panels.append(_panel(group, full, title, names, pick))
+        lines = {"full table": full, "published": published}
+        lines = {words: auc for words, auc in lines.items() if auc is not None}
+        panels.append(_panel(group, lines, title, names, pick))
     if panels:  # one selection, in the first panel, serves all
         panels[0].layer[1] = panels[0].layer[1].add_params(pick)
     return alt.vconcat(*panels).resolve_scale(x="independent", y="independent")
