@@ -4,10 +4,13 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from recipes import run_recipe, toy
 
+from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.seeding import generator
 from embedstudy.tables.base import TableSpec
+from embedstudy.tables.fewer_bits import dpq
 from embedstudy.tables.fewer_bits.alpt import ALPT, quantised
 from embedstudy.tables.fewer_bits.dpq import DPQ
 from embedstudy.tables.fewer_bits.integer import uniform
@@ -31,6 +34,14 @@ def test_stochastic_rounding_is_right_on_average_where_the_nearest_code_never_mo
     assert table.decoded().mean().item() == pytest.approx(0.0123, abs=1e-4)
     table.round_(torch.full((20_000, 1), 0.003))  # less than half a step from zero
     assert table.decoded().mean().item() == pytest.approx(0.003, abs=1e-4)
+
+
+def test_many_small_updates_add_up():
+    table = LowPrecision([20_000], 1, bits=8, step=0.01)
+    table.rounding = generator(0, "test")
+    for _ in range(30):  # a tenth of a step each: rounded to the nearest code, all would be lost
+        table.round_(table.decoded() + 0.001)
+    assert table.decoded().mean().item() == pytest.approx(0.03, abs=1e-3)
 
 
 def test_numbers_beyond_the_range_are_clipped():
@@ -119,12 +130,58 @@ def test_alpt_learns_steps_from_the_updated_rows_with_the_papers_factor():
     assert (table.steps > 0).all()
 
 
+def test_alpt_rounds_the_updated_rows_with_the_new_steps():
+    trainer, seen = run_recipe(ALPT, share=0.6), []
+    table = trainer.model.table.train()
+    table.start(trainer)
+    trainer._batch = (trainer.data.train.ids[:32], trainer.data.train.labels[:32])
+    trainer.loss().backward()
+    rounded = table.round_
+
+    def learn_steps(gradient, step):
+        seen.append("steps")
+        table.steps.mul_(2)
+
+    def round_(weight):
+        seen.append("round")
+        table.updated = weight.clone()
+        rounded(weight)
+
+    table.learn_steps, table.round_ = learn_steps, round_
+    table.update(trainer, 1)
+    assert seen == ["steps", "round"]
+    exact = table.updated / table.steps
+    assert ((table.codes - exact).abs() < 1 + 1e-5).all()
+    assert (table.codes - 2 * exact).abs().max() > 1, "with the old steps codes were twice as large"
+
+
 # -- learned codes -----------------------------------------------------------------------------------
+def by_distance(table, ids):
+    """Codes by the definition: the nearest centroid of each part."""
+    parts = table.queries.detach()[ids].view(len(ids), table.parts, 1, -1)
+    return (parts - table.centroids.detach()).square().sum(-1).argmin(-1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_vq_chooses_the_nearest_centroid(training):
+    table = DPQ([3], 2, parts=1, bits=2).train(training)
+    table.queries.data = torch.tensor([[0.9, 0.1], [0.1, 0.1], [-0.6, -0.7]])
+    # The longest centroid has the largest inner product with the first two queries.
+    table.centroids.data = torch.tensor([[[1.0, 0.0], [0.0, 0.2], [-0.5, -0.5], [9.0, 9.0]]])
+    out = table(torch.tensor([2, 0, 1]))
+    assert out.tolist() == [[-0.5, -0.5], [1.0, 0.0], table.centroids[0, 1].tolist()]
+
+
+def test_vq_codes_are_the_nearest_centroids():
+    table = build(DPQ)
+    assert torch.equal(table.codes(), by_distance(table, torch.arange(80)))
+
+
 def test_vq_gives_the_centroid_and_passes_its_gradient_straight_to_the_query():
     table = build(DPQ).train()
     ids = torch.tensor([3, 40, 3])
     out = table(ids)
-    codes = table.responses(table.queries.detach()[torch.tensor([3, 40])]).argmax(-1)
+    codes = by_distance(table, torch.tensor([3, 40]))
     assert torch.equal(out[0], table.chosen(codes)[0])
     assert torch.equal(out[1], table.chosen(codes)[1])
     upstream = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
@@ -146,26 +203,70 @@ def test_vq_pulls_centroids_to_queries_and_not_queries_to_centroids():
     assert table.penalty() is None
 
 
-def test_vq_codes_are_the_nearest_centroids_where_responses_are_not_normalised():
-    table = build(DPQ).eval()  # running statistics: mean 0, variance 1, all alike
-    parts = table.queries.view(80, table.parts, 1, -1)
-    distances = (parts - table.centroids).square().sum(-1)
-    assert torch.equal(table.codes(), distances.argmin(-1))
+def test_vq_uses_most_of_its_centroids():
+    used = []
+
+    class Watched(DPQ):
+        def coded(self):
+            used.extend(part.unique().numel() for part in self.codes().T)
+            return super().coded()
+
+    trainer = run_recipe(Watched, share=0.5)
+    assert min(used) > 2**trainer.model.table.bits / 2
+
+
+def test_sx_normalises_its_responses_over_the_batch():
+    table = build(DPQ, mode="sx", width=2).train()
+    queries = table.queries[:20] + 0.3
+    k, parts = 2**table.bits, table.parts
+    raw = torch.einsum("npw,pkw->npk", queries.view(20, parts, -1), table.keys).flatten(1)
+    mean, var = torch.zeros(parts * k), torch.ones(parts * k)
+    by_torch = F.batch_norm(raw, mean, var, training=True, eps=table.epsilon)
+    found = dpq.responses(queries, *table.scorer(queries)).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(found, by_torch, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(table.mean.flatten(), mean)
+    torch.testing.assert_close(table.var.flatten(), var)
+    table.eval()
+    assert not torch.equal(
+        dpq.responses(queries, *table.scorer(queries)).flatten(), found.flatten()
+    )
 
 
 def test_sx_gives_the_best_keys_value_with_the_gradient_of_the_softmax():
-    table = build(DPQ, mode="sx").train()
-    ids = torch.tensor([3, 40])
-    responses = table.responses(table.queries[ids])
-    codes = responses.argmax(-1)
-    out = table.through_softmax(responses, codes)
-    torch.testing.assert_close(out, table.chosen(codes))
-    soft = torch.einsum("npk,pkw->npw", responses.softmax(-1), table.centroids).flatten(1)
+    table = build(DPQ, mode="sx", width=2).train()
+    queries = table.queries[torch.tensor([3, 40, 41, 70])]
+    found = dpq.responses(queries, *table.scorer(queries))
+    out = table.through_softmax(queries)
+    assert torch.equal(out, table.chosen(found.argmax(-1).T))
+    soft = (found.softmax(-1) @ table.centroids).transpose(0, 1).flatten(1)
+    upstream = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
     for parameter in (table.queries, table.keys):
-        (hard,) = torch.autograd.grad(out.sum(), parameter, retain_graph=True)
-        (mean,) = torch.autograd.grad(soft.sum(), parameter, retain_graph=True)
+        (hard,) = torch.autograd.grad((out * upstream).sum(), parameter, retain_graph=True)
+        (mean,) = torch.autograd.grad((soft * upstream).sum(), parameter, retain_graph=True)
         torch.testing.assert_close(hard, mean)
         assert hard.abs().sum() > 0
+
+
+def test_a_part_has_the_wanted_columns():
+    assert build(DPQ).parts == 8
+    assert build(DPQ, width=2).parts == 4
+    assert build(DPQ, width=3).parts == 2
+    for options in ({"width": 0}, {"width": 9}, {"bits": 1}, {"mode": "both"}):
+        with pytest.raises(StudyError, match=f"option {next(iter(options))} of dpq"):
+            build(DPQ, **options)
+    with pytest.raises(InfeasibleBudget, match="dpq needs at least"):
+        DPQ.build(SPEC, 300, 0)
+
+
+@pytest.mark.parametrize(("cls", "parts", "bits"), [(DPQ, 4, 3), (MGQE, 4, 5)])
+def test_columns_that_only_fill_up_have_no_say_in_the_choice(cls, parts, bits):
+    spec = TableSpec((50, 30), 7, torch.ones(80, dtype=torch.int64), 0.05)
+    options = {"frequent": 0.9} if cls is MGQE else {}
+    table = cls([50, 30], 7, parts, bits, **options)
+    table.reset(spec, generator(0, "test"))
+    last = (table.queries[:5, 6:] - table.centroids[3, :, :1].T).abs().argmin(-1)
+    assert torch.equal(table.codes()[:5, 3], last)
+    assert table(torch.arange(80)).shape == (80, 7)
 
 
 @pytest.mark.parametrize(("cls", "options"), [(DPQ, {}), (DPQ, {"mode": "sx"}), (MGQE, {})])
@@ -188,6 +289,11 @@ def test_rare_ids_of_mgqe_use_the_first_quarter_of_the_centroids():
     rare = torch.ones(80, dtype=torch.bool)
     rare[frequent] = False
     assert codes[rare].max() < few <= codes[frequent].max()
+    nearest = by_distance(table, frequent)
+    assert torch.equal(codes[frequent], nearest), "frequent ids choose among all"
+    table.train()
+    for ids in (torch.arange(80), torch.arange(10, 40), frequent):  # both groups, and one alone
+        assert torch.equal(table(ids), table.chosen(codes[ids]))
     served = table.coded()
     assert torch.equal(unpack(served.rare_codes, table.bits - 2, table.parts), codes[rare])
     assert served.frequent_codes.shape[0] == 8

@@ -24,10 +24,12 @@ class ALPT(IntegerTable):
     the new steps. Steps start at ``step`` (.01) and learn with ``step_lr`` (2e-5), the paper's.
 
     Departure: the steps learn by Adam like everything else, so the paper's factor
-    1 / sqrt(B d (2^(b-1) - 1)) on their gradient is applied but cancels.
+    1 / sqrt(B d (2^(b-1) - 1)) on their gradient is applied but cancels. The second pass reads the
+    backbone as the first one has left it, already updated.
     """
 
     method = "alpt"
+    why_less = "it has one size, that of its bits"
 
     def __init__(
         self, field_rows: list[int], dim: int, bits: int, step: float = 0.01, step_lr: float = 2e-5

@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, lookup
-from embedstudy.tables.fewer_bits.pq import PQ, largest_code
+from embedstudy.errors import InfeasibleBudget
+from embedstudy.tables.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.tables.fewer_bits.pq import PQ, part_numbers
 from embedstudy.tables.packing import pack, padded
 
 MODES = ("vq", "sx")
+_MOMENTUM = 0.1  # of the batch norm
 
 
 class DPQ(Table):
@@ -23,13 +25,20 @@ class DPQ(Table):
     centroids to the (detached) queries. mode="sx": the response is the inner product with a key,
     the output the *value* of the best key, its gradient that of the softmax.
 
-    Responses pass through a batch norm without scale or shift, as in the authors' code, against
-    unused codes. All fields share the codebooks. The budget buys as many parts as fit with codes of
-    ``bits`` bits (32 centroids), or of fewer bits where none does. Training holds the full query
-    table, the codebooks and their moments: more than the full table's training.
+    All fields share the codebooks. The budget buys as many parts as fit with codes of ``bits`` bits
+    (32 centroids), or of fewer bits where none does; a part has ``width`` columns at least. With
+    one column, an inner product is won by the largest or the smallest key: mode="sx" uses more of
+    its keys at ``width`` 2 or more. Training holds the full query table, the codebooks and their
+    moments: more than the full table's training.
+
+    Departures. The authors' code puts a batch norm without scale or shift on the responses of both
+    modes. It subtracts each centroid's squared norm again, so that the code is no longer the nearest
+    centroid and few of the short ones are ever chosen: here it is in mode="sx" alone. Statistics
+    and distance are means over the distinct ids of a batch, not over their occurrences.
     """
 
     method = "dpq"
+    why_less = "longer codes than its options allow are not tried, or the next longer do not fit"
 
     def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, mode: str = "vq"):
         super().__init__(field_rows, dim)
@@ -39,39 +48,70 @@ class DPQ(Table):
         self.queries = nn.Parameter(torch.empty(sum(field_rows), dim))
         self.centroids = nn.Parameter(torch.empty(shape))
         self.register_parameter("keys", nn.Parameter(torch.empty(shape)) if mode == "sx" else None)
-        self.register_buffer("mean", torch.zeros(parts * 2**bits))
-        self.register_buffer("var", torch.ones(parts * 2**bits))
+        if mode == "sx":
+            self.register_buffer("mean", torch.zeros(parts, 1, 2**bits))
+            self.register_buffer("var", torch.ones(parts, 1, 2**bits))
+        # Of one column, normalised responses tie for all keys of a sign; epsilon tells them apart.
+        # Of more, it would let the longest keys win as long as vectors are short.
+        self.epsilon = 1e-5 if self.parts == dim else 1e-12
         self._distance: Tensor | None = None
 
     @classmethod
     def plan(
-        cls, spec: TableSpec, budget: int, seed: int, *, mode: str = "vq", bits: int = 5
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        mode: str = "vq",
+        bits: int = 5,
+        width: int = 1,
     ) -> dict:
         check(cls.method, "mode", mode, MODES)
-        check(cls.method, "bits", bits, range(1, 9))
+        check(cls.method, "bits", bits, range(2, 9))
+        check(cls.method, "width", width, range(1, spec.dim + 1))
         sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        served = largest_code(PQ, sizes | {"rotate": False}, range(2, bits + 1), budget)
-        return sizes | {"parts": served["parts"], "bits": served["bits"], "mode": mode}
+        parts = [p for p in part_numbers(spec.dim) if -(-spec.dim // p) >= width]
+        made = [sizes | {"parts": p, "bits": b} for p in parts for b in range(2, bits + 1)]
+        costs = [planned_bytes(PQ, config | {"rotate": False}) for config in made]
+        fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
+        if not fitting:
+            raise InfeasibleBudget(
+                f"{cls.method} needs at least {min(costs):,} bytes for this table, the budget is "
+                f"{budget:,} bytes."
+            )
+        return max(fitting, key=lambda m: (m["parts"] * m["bits"], m["bits"])) | {"mode": mode}
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=spec.init_std, generator=rng)
+        columns = padded(torch.ones(1, self.dim), self.parts).view(self.parts, 1, -1)
+        with torch.no_grad():
+            for codebook in (self.centroids, self.keys) if self.mode == "sx" else (self.centroids,):
+                codebook.mul_(columns)  # a column that only fills up has no say in the choice
 
     # -- training -----------------------------------------------------------------------------------
-    def responses(self, queries: Tensor) -> Tensor:
-        """How well each centroid answers: queries [n, d] -> [n, parts, k], normalised."""
-        keys = self.centroids if self.mode == "vq" else self.keys
-        parts = padded(queries, self.parts).view(len(queries), self.parts, -1)
-        raw = torch.einsum("npw,pkw->npk", parts, keys)
+    def scorer(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """(slopes [parts, width, k], offsets [parts, 1, k]): a response is slope . query + offset."""
         if self.mode == "vq":  # the square of the query is the same for all k
-            raw = 2 * raw - keys.square().sum(-1)
-        training = self.training and len(queries) > 1
-        flat = F.batch_norm(raw.flatten(1), self.mean, self.var, None, None, training)
-        return flat.view_as(raw)
+            slopes = 2 * self.centroids.transpose(1, 2)
+            return slopes, -self.centroids.square().sum(-1).unsqueeze(1)
+        slopes, mean, var = self.keys.transpose(1, 2), self.mean, self.var
+        if self.training and len(queries) > 1:
+            # Responses are linear, so mean and covariance of the queries give theirs.
+            parts = split(queries, self.parts)
+            centre = parts.mean(1, keepdim=True)
+            spread = parts - centre
+            covariance = spread.transpose(1, 2) @ spread / len(queries)
+            mean, var = centre @ slopes, (slopes * (covariance @ slopes)).sum(1, keepdim=True)
+            self.mean.lerp_(mean.detach(), _MOMENTUM)
+            self.var.lerp_(var.detach() * (len(queries) / (len(queries) - 1)), _MOMENTUM)
+        scale = (var + self.epsilon).rsqrt()
+        return slopes * scale, -mean * scale
 
-    def allowed(self, responses: Tensor, ids: Tensor) -> Tensor:
-        """Responses with those of centroids that an id may not use at minus infinity."""
-        return responses
+    def nearest(self, queries: Tensor, ids: Tensor) -> Tensor:
+        """The codes of queries [n, d], those of the distinct ``ids``: int64 [n, parts]."""
+        return responses(queries, *self.scorer(queries)).argmax(-1).T
 
     def chosen(self, codes: Tensor) -> Tensor:
         """Centroids of codes [n, parts], joined: [n, d]."""
@@ -83,24 +123,23 @@ class DPQ(Table):
             return self.queries.new_zeros(*ids.shape, self.dim)
         distinct, inverse = ids.unique(return_inverse=True)
         queries = lookup(self.queries, distinct)
-        detached = queries.detach() if self.mode == "vq" else queries
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mode == "sx"):
-            responses = self.allowed(self.responses(detached), distinct)
-            codes = responses.argmax(-1)
+        if self.training and self.mode == "sx":
+            return lookup(self.through_softmax(queries), inverse)
+        with torch.no_grad():
+            codes = self.nearest(queries, distinct)
         joined = self.chosen(codes)
-        if self.training and self.mode == "vq":
+        if self.training:
             self._distance = (joined - queries.detach()).square().mean()
             joined = joined.detach() + (queries - queries.detach())
-        elif self.training:
-            joined = self.through_softmax(responses, codes)
         return lookup(joined, inverse)
 
-    def through_softmax(self, responses: Tensor, codes: Tensor) -> Tensor:
+    def through_softmax(self, queries: Tensor) -> Tensor:
         """The chosen values, with the gradient of the softmax-weighted mean of all: [n, d]."""
-        soft = responses.softmax(-1)
-        hard = F.one_hot(codes, responses.shape[-1]).to(soft)
+        found = responses(queries, *self.scorer(queries))  # [parts, n, k]
+        soft = found.softmax(-1)
+        hard = F.one_hot(found.argmax(-1), found.shape[-1]).to(soft)
         weights = hard + (soft - soft.detach())
-        return torch.einsum("npk,pkw->npw", weights, self.centroids).flatten(1)[:, : self.dim]
+        return (weights @ self.centroids).transpose(0, 1).flatten(1)[:, : self.dim]
 
     def penalty(self) -> Tensor | None:
         distance, self._distance = self._distance, None
@@ -112,11 +151,7 @@ class DPQ(Table):
         """The code of every id: int64 [rows, parts]."""
         self.eval()
         ids = torch.arange(len(self.queries), device=self.queries.device)
-        found = [
-            self.allowed(self.responses(self.queries[rows]), rows).argmax(-1)
-            for rows in ids.split(8192)
-        ]
-        return torch.cat(found)
+        return torch.cat([self.nearest(self.queries[rows], rows) for rows in ids.split(8192)])
 
     def recipe(self, trainer) -> None:
         trainer.fit()
@@ -133,3 +168,14 @@ class DPQ(Table):
     def config(self) -> dict:
         names = ("field_rows", "dim", "parts", "bits", "mode")
         return {name: getattr(self, name) for name in names}
+
+
+def responses(queries: Tensor, slopes: Tensor, offsets: Tensor) -> Tensor:
+    """How well each centroid answers: queries [n, d] -> [parts, n, k]."""
+    return torch.baddbmm(offsets, split(queries, len(slopes)), slopes)
+
+
+def split(rows: Tensor, parts: int) -> Tensor:
+    """Rows [n, d], filled up with zeros, in parts: [parts, n, width]."""
+    width = -(-rows.shape[1] // parts)
+    return padded(rows, parts).view(len(rows), parts, width).transpose(0, 1)

@@ -23,6 +23,7 @@ class LowPrecision(IntegerTable):
     """
 
     method = "low_precision"
+    why_less = "it has one size, that of its bits"
 
     def __init__(self, field_rows: list[int], dim: int, bits: int, step: float):
         super().__init__(field_rows, dim, bits)

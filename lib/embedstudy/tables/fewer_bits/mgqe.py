@@ -10,7 +10,7 @@ from torch import Tensor
 
 from embedstudy.errors import InfeasibleBudget
 from embedstudy.tables.base import Table, TableSpec, check, check_share, planned_bytes
-from embedstudy.tables.fewer_bits.dpq import DPQ
+from embedstudy.tables.fewer_bits.dpq import DPQ, responses
 from embedstudy.tables.fewer_bits.pq import part_numbers
 from embedstudy.tables.packing import pack, packed_bytes, unpack
 
@@ -54,11 +54,15 @@ class MGQE(DPQ):
         # Parts first: the codes of rare ids are most of the bytes, and short codes are coarse.
         return max(fitting, key=lambda m: (m["parts"] * (m["bits"] - _FEWER), m["bits"]))
 
-    def allowed(self, responses: Tensor, ids: Tensor) -> Tensor:
+    def nearest(self, queries: Tensor, ids: Tensor) -> Tensor:
+        slopes, offsets = self.scorer(queries)
         field, local = self.local(ids)
         rare = local >= self.hot[field]
-        few = torch.arange(responses.shape[-1], device=ids.device) >= 2 ** (self.bits - _FEWER)
-        return responses.masked_fill(rare[:, None, None] & few, -torch.inf)
+        few = 2 ** (self.bits - _FEWER)
+        codes = ids.new_empty(len(ids), self.parts)
+        codes[~rare] = responses(queries[~rare], slopes, offsets).argmax(-1).T
+        codes[rare] = responses(queries[rare], slopes[..., :few], offsets[..., :few]).argmax(-1).T
+        return codes
 
     @torch.no_grad()
     def coded(self) -> Table:
