@@ -15,7 +15,14 @@ from embedstudy.errors import StudyError
 from embedstudy.sources import manifest
 from embedstudy.study.params import chapters
 
-CHAPTERS = ("baselines", "sharing_rows")
+CHAPTERS = (
+    "baselines",
+    "sharing_rows",
+    "generated_rows",
+    "fewer_bits",
+    "fewer_dimensions",
+    "fewer_nonzeros",
+)
 
 
 def data_is_complete():
@@ -116,18 +123,19 @@ def test_a_second_repro_does_nothing(checkout):
 
 
 def test_an_edited_method_concerns_its_chapter_and_what_is_drawn_from_it(checkout):
-    method = checkout.folder / "lib" / "embedstudy" / "tables" / "baselines" / "low_rank.py"
+    method = checkout.folder / "lib" / "embedstudy" / "tables" / "fewer_bits" / "alpt.py"
     before = method.read_text()
     method.write_text(before + "\n# edited\n")
     changed = set(json.loads(checkout.run("dvc", "status", "--json")))
     method.write_text(before)
-    assert changed == {"tables-baselines"}
+    assert changed == {"tables-fewer-bits"}
 
 
 def test_a_run_without_any_record_gives_the_same_bytes(checkout):
     before = checkout.rows()
-    shutil.rmtree(checkout.folder / ".cache" / "runs")
-    stages = ("tables-baselines", "tables-sharing-rows")
+    for record in ("runs", "trained"):
+        shutil.rmtree(checkout.folder / ".cache" / record)
+    stages = ("tables-baselines", "tables-fewer-bits", "tables-fewer-nonzeros")
     checkout.run("dvc", "repro", "--force", "--single-item", *stages)
     assert checkout.rows() == before
     assert checkout.run("git", "status", "--porcelain") == ""

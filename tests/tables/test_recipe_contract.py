@@ -42,13 +42,13 @@ CASES = {
     "MDE": ("mde", {}, 0.5),
     "AutoDim": ("autodim", SEARCH, 0.6),
     "DNIS": ("dnis", {}, 0.5),
-    "AutoSrh": ("autosrh", SEARCH, 0.5),
+    "AutoSrh": ("autosrh", {}, 0.5),
     "OptEmbed": ("optembed", EVOLUTION, 0.6),
     "OptEmbed-E": ("optembed_e", SEARCH, 0.6),
     "magnitude": ("magnitude", {}, 0.5),
     "DeepLight": ("deeplight", {}, 0.5),
     "PEP": ("pep", {"threshold_lr": 0.2}, 0.5),
-    "AutoSrh sparse": ("autosrh_sparse", SEARCH, 0.5),
+    "AutoSrh sparse": ("autosrh_sparse", {}, 0.5),
 }
 # These find their size in training: their plan says only whether a budget is feasible.
 SEARCHED = {"AutoDim", "DNIS", "AutoSrh", "OptEmbed", "OptEmbed-E", "magnitude", "DeepLight",

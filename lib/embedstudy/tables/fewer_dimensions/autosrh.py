@@ -6,15 +6,16 @@ Kong et al., "AutoSrh: An Embedding Dimensionality Search Framework for Tabular 
 
 import torch
 
-from embedstudy.tables.base import TableSpec
 from embedstudy.tables.fewer_dimensions.soft_selection import SoftSelection, cut_to_fit
+
+SEARCH_EPOCHS = 2
 
 
 class AutoSrh(SoftSelection):
     """Warm-up, search, cut of the cells with the smallest alpha, training of what is left.
 
     Warm-up is the trained full table and its backbone (best epoch). Then E and alpha learn in turns
-    for ``search_epochs``; the cells (block, dimension) with the smallest alpha are dropped until
+    for two epochs; the cells (block, dimension) with the smallest alpha are dropped until
     the file fits; and the rest is trained on, alpha folded in.
 
     Departures: the published code drops single numbers and does not train after that.
@@ -23,30 +24,14 @@ class AutoSrh(SoftSelection):
 
     method = "autosrh"
 
-    @classmethod
-    def plan(
-        cls,
-        spec: TableSpec,
-        budget: int,
-        seed: int,
-        *,
-        blocks: int = 6,
-        search_epochs: int = 2,
-        alpha_lr: float = 0.01,
-    ) -> dict:
-        config = cls.searched(spec, blocks, search_epochs, alpha_lr)
-        ones = cls(**config).alpha.detach()
-        cut_to_fit(cls.method, spec, config["bounds"], ones, budget)
-        return config
-
     def search(self, trainer) -> None:
-        """Warm-up and search: E and alpha as they are after ``search_epochs``."""
+        """Warm-up and search: E and alpha as they are after ``SEARCH_EPOCHS``."""
         weight = trainer.trained()
         with torch.no_grad():
             self.rows.copy_(weight)
         trainer.fit(
             "search",
-            epochs=self.search_epochs,
+            epochs=SEARCH_EPOCHS,
             until=lambda: False,
             each_step=lambda step: self.select(trainer),
         )

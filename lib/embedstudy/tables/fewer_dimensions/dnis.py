@@ -7,7 +7,6 @@ algorithm 1.
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec
 from embedstudy.tables.fewer_dimensions.soft_selection import SoftSelection, cut_to_fit
 
 
@@ -24,25 +23,8 @@ class DNIS(SoftSelection):
 
     method = "dnis"
 
-    @classmethod
-    def plan(
-        cls,
-        spec: TableSpec,
-        budget: int,
-        seed: int,
-        *,
-        blocks: int = 6,
-        search_epochs: int = 1000,
-        alpha_lr: float = 0.01,
-    ) -> dict:
-        config = cls.searched(spec, blocks, search_epochs, alpha_lr)
-        ones = cls(**config).alpha.detach()
-        cut_to_fit(cls.method, spec, config["bounds"], ones, budget)
-        return config
-
     def recipe(self, trainer) -> None:
-        epochs = min(self.search_epochs, trainer.config.epochs)
-        trainer.fit("search", epochs=epochs, each_step=lambda step: self.select(trainer))
+        trainer.fit("search", each_step=lambda step: self.select(trainer))
         weight = self.folded()
         table = cut_to_fit(
             self.method, trainer.spec, self.bounds, self.strengths(weight), trainer.budget

@@ -21,28 +21,28 @@ class SoftSelection(Blocks):
     by its mean absolute value, and alpha kept in [0, 1].
     """
 
-    def __init__(
-        self,
-        field_rows: list[int],
-        dim: int,
-        bounds: list[list[int]],
-        search_epochs: int,
-        alpha_lr: float,
-    ):
+    def __init__(self, field_rows: list[int], dim: int, bounds: list[list[int]], alpha_lr: float):
         super().__init__(field_rows, dim, bounds)
-        self.search_epochs, self.alpha_lr = search_epochs, alpha_lr
+        check_share(self.method, "alpha_lr", alpha_lr)
+        self.alpha_lr = alpha_lr
         self.rows = nn.Parameter(torch.empty(sum(field_rows), dim))
         self.alpha = nn.Parameter(torch.ones(len(bounds[0]) - 1, dim))
 
     @classmethod
-    def searched(cls, spec: TableSpec, blocks: int, search_epochs: int, alpha_lr: float) -> dict:
-        """The constructor's arguments, checked."""
+    def plan(
+        cls, spec: TableSpec, budget: int, seed: int, *, blocks: int = 6, alpha_lr: float = 0.01
+    ) -> dict:
         check(cls.method, "blocks", blocks, range(1, 101))
-        check(cls.method, "search_epochs", search_epochs, range(1, 1001))
-        check_share(cls.method, "alpha_lr", alpha_lr)
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        sizes |= {"search_epochs": search_epochs, "alpha_lr": alpha_lr}
+        cls.check_feasible(spec, blocks, budget)
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "alpha_lr": alpha_lr}
         return sizes | {"bounds": frequency_bounds(spec, blocks)}
+
+    @classmethod
+    def check_feasible(cls, spec: TableSpec, blocks: int, budget: int) -> None:
+        """Raise ``InfeasibleBudget`` if not one dimension of one block fits."""
+        cut_to_fit(
+            cls.method, spec, frequency_bounds(spec, blocks), torch.ones(blocks, spec.dim), budget
+        )
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
@@ -74,7 +74,7 @@ class SoftSelection(Blocks):
         return self(torch.arange(len(self.rows), device=self.rows.device)).detach().clone()
 
     def config(self) -> dict:
-        names = ("field_rows", "dim", "bounds", "search_epochs", "alpha_lr")
+        names = ("field_rows", "dim", "bounds", "alpha_lr")
         return {name: getattr(self, name) for name in names}
 
 

@@ -18,18 +18,8 @@ class AutoSrhSparse(autosrh.AutoSrh):
     method = "autosrh_sparse"
 
     @classmethod
-    def plan(
-        cls,
-        spec: TableSpec,
-        budget: int,
-        seed: int,
-        *,
-        blocks: int = 6,
-        search_epochs: int = 2,
-        alpha_lr: float = 0.01,
-    ) -> dict:
+    def check_feasible(cls, spec: TableSpec, blocks: int, budget: int) -> None:
         check_feasible(cls.method, spec, budget)
-        return cls.searched(spec, blocks, search_epochs, alpha_lr)
 
     def recipe(self, trainer) -> None:
         self.search(trainer)

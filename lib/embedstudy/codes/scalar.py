@@ -1,0 +1,198 @@
+"""One number a dimension, in fewer bits: floats of 32, 16 and 8 bits, integers of 8 and 4 bits."""
+
+import numpy as np
+import torch
+
+from embedstudy.codes.base import Codec, check_option, unit
+
+_FP8_MAX = 448.0  # largest e4m3 value; beyond, the conversion would give NaN
+
+
+class Float(Codec):
+    """Every dimension as a float: ``fp32`` (no loss), ``fp16``, or ``fp8`` (e4m3: 4 exponent bits,
+    3 mantissa bits, smallest normal number 2^-6).
+
+    The dimensions of a unit vector of 384 are near 0.05, where e4m3 has two or three bits left.
+    ``scaled`` divides by one number, so that the largest training value becomes 448 and nearly all
+    values are normal numbers; it costs four bytes in all. Larger values than in training saturate.
+    """
+
+    method = "float"
+
+    def __init__(self, kind: str = "fp32", *, scaled: bool = False):
+        super().__init__()
+        check_option(self.method, "kind", kind, ("fp32", "fp16", "fp8"))
+        check_option(self.method, "scaled", scaled, (False, True) if kind == "fp8" else (False,))
+        self.kind, self.scaled = kind, scaled
+
+    def _name(self) -> str:
+        return self.kind + ("-scaled" if self.scaled else "")
+
+    def code_bytes(self, dim: int) -> int:
+        return dim * {"fp32": 4, "fp16": 2, "fp8": 1}[self.kind]
+
+    def _fit(self, train: np.ndarray, seed: int) -> None:
+        if self.scaled:
+            scale = max(np.abs(train).max() / _FP8_MAX, np.finfo(np.float32).tiny)
+            self.codebooks["scale"] = np.array([scale], np.float32)
+
+    def _encode(self, vectors: np.ndarray) -> np.ndarray:
+        if self.kind != "fp8":
+            return vectors.astype({"fp32": "<f4", "fp16": "<f2"}[self.kind]).view(np.uint8)
+        scaled = np.clip(vectors / self._scale(), -_FP8_MAX, _FP8_MAX)
+        return torch.from_numpy(scaled).to(torch.float8_e4m3fn).view(torch.uint8).numpy()
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        if self.kind != "fp8":
+            values = np.ascontiguousarray(codes).view({"fp32": "<f4", "fp16": "<f2"}[self.kind])
+            return values.astype(np.float32)
+        values = torch.from_numpy(np.ascontiguousarray(codes)).view(torch.float8_e4m3fn)
+        return values.to(torch.float32).numpy() * self._scale()
+
+    def _scale(self) -> np.ndarray | np.float32:
+        return self.codebooks.get("scale", np.float32(1))
+
+
+class Integer(Codec):
+    """Every dimension as an integer: c = floor((x - start) / step), clipped to 0 .. 2^bits - 1.
+
+    ``ranges`` decides the affine map:
+
+    - ``dimension``: start = min, step = (max - min) / (2^bits - 1) of each dimension, as
+      ``quantize_embeddings`` of sentence-transformers has it. ``calibrate`` says of which vectors:
+      ``train``, where a later vector out of range saturates, or ``corpus``, the very vectors that are
+      encoded, all in one call.
+    - ``global``: one step for all dimensions, the largest training value / (2^(bits-1) - 1), and zero
+      in the middle of a code.
+    - ``unit``: the same with the fixed step 1 / (2^(bits-1) - 1), fit for any unit vector, as in
+      usearch; nothing is fitted, but vectors of many dimensions use a part of the codes only.
+
+    ``scoring`` decides what is compared, and is not the same at any number of bits: with codes of
+    per-dimension ranges, codes' inner product weighs dimension j by 1 / step_j^2 and adds terms that
+    depend on the document.
+
+    - ``values``: the float query with the decoded values start + (c + 1/2) step.
+    - ``codes``: the query's own codes with the document's, both shifted to -2^(bits-1) .. (what an
+      int8 index does with codes of ``quantize_embeddings``).
+    - ``own-codes``: the same, but the queries' ranges are those of the queries themselves, as when a
+      library quantises every batch by itself. All queries must then be scored in one call.
+    - ``float-codes``: the float query with the document's raw codes (how such an index is rescored).
+
+    ``cosine`` divides raw codes by their lengths. ``rounding=False`` is the control of infinite
+    precision: the same affine map, u = (x - start) / step - 1/2, of which c is the nearest integer,
+    kept as a float32, neither rounded nor clipped. What it loses is the scoring rule's doing.
+    """
+
+    method = "integer"
+
+    def __init__(
+        self,
+        bits: int = 8,
+        *,
+        ranges: str = "dimension",
+        calibrate: str = "train",
+        scoring: str = "values",
+        cosine: bool = False,
+        rounding: bool = True,
+    ):
+        super().__init__()
+        check_option(self.method, "bits", bits, (8, 4))
+        check_option(self.method, "ranges", ranges, ("dimension", "global", "unit"))
+        allowed = ("train", "corpus") if ranges == "dimension" else ("train",)
+        check_option(self.method, "calibrate", calibrate, allowed)
+        rules = ("values", "codes", "float-codes")
+        rules += ("own-codes",) if ranges == "dimension" else ()
+        check_option(self.method, "scoring", scoring, rules)
+        check_option(self.method, "cosine", cosine, (False,) if scoring == "values" else (False, True))
+        self.bits, self.ranges, self.calibrate = bits, ranges, calibrate
+        self.scoring, self.cosine, self.rounding = scoring, cosine, rounding
+        self.middle = 2 ** (bits - 1)
+
+    def _name(self) -> str:
+        parts = [f"int{self.bits}"]
+        parts += [self.ranges] * (self.ranges != "dimension")
+        parts += [self.calibrate] * (self.calibrate != "train")
+        parts += [self.scoring] * (self.scoring != "values")
+        parts += ["cosine"] * self.cosine + ["unrounded"] * (not self.rounding)
+        return "-".join(parts)
+
+    def code_bytes(self, dim: int) -> int:
+        return -(-dim * self.bits // 8) if self.rounding else 4 * dim
+
+    def _fit(self, train: np.ndarray, seed: int) -> None:
+        if self.ranges == "dimension":
+            self.codebooks = self._dimension_ranges(train)
+        elif self.ranges == "global":
+            step = np.abs(train).max() / (self.middle - 1)
+            self.codebooks = {"step": np.array([step if step > 0 else 1], np.float32)}
+
+    def _dimension_ranges(self, vectors: np.ndarray) -> dict[str, np.ndarray]:
+        start = vectors.min(axis=0)
+        step = (vectors.max(axis=0) - start) / np.float32(2**self.bits - 1)
+        return {"start": start, "step": np.where(step == 0, np.float32(1), step)}
+
+    def _affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Start and step of the map; a code's middle is at start + (c + 1/2) step."""
+        if self.ranges == "dimension":
+            return self.codebooks["start"], self.codebooks["step"]
+        step = self.codebooks.get("step", np.array([1 / (self.middle - 1)], np.float32))
+        return -(self.middle + np.float32(0.5)) * step, step
+
+    def _codes(self, vectors: np.ndarray, affine: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Integer codes as float32 in 0 .. 2^bits - 1; without rounding, real numbers."""
+        start, step = affine
+        if not self.rounding:
+            return (vectors - start) / step - np.float32(0.5)
+        least = 0 if self.ranges == "dimension" else 1  # as many codes below zero as above
+        return np.clip(np.floor((vectors - start) / step), least, 2**self.bits - 1)
+
+    def _encode(self, vectors: np.ndarray) -> np.ndarray:
+        if self.calibrate == "corpus" and len(vectors):
+            self.codebooks = self._dimension_ranges(vectors)
+        codes = self._codes(vectors, self._affine())
+        if not self.rounding:
+            return codes.astype("<f4").view(np.uint8)
+        codes = codes.astype(np.uint8)
+        if self.bits == 8:
+            return codes
+        codes = np.pad(codes, ((0, 0), (0, codes.shape[1] % 2)))
+        return codes[:, ::2] | codes[:, 1::2] << 4
+
+    def _unpacked(self, codes: np.ndarray) -> np.ndarray:
+        codes = np.ascontiguousarray(codes)
+        if not self.rounding:
+            return codes.view("<f4")
+        if self.bits == 4:
+            both = np.stack([codes & 15, codes >> 4], axis=2)
+            codes = both.reshape(len(codes), -1)[:, : self.dim]
+        return codes.astype(np.float32)
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        start, step = self._affine()
+        return start + (self._unpacked(codes) + np.float32(0.5)) * step
+
+    def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """float32 [queries, n] by the rule ``scoring``."""
+        if self.scoring == "values":
+            return super().score(queries, codes)
+        queries = self._checked(queries)
+        documents = self._unpacked(codes) - np.float32(self.middle)
+        if self.scoring != "float-codes":
+            queries = self._codes(queries, self._query_affine(queries)) - np.float32(self.middle)
+        if self.cosine:
+            queries, documents = unit(queries), unit(documents)
+        return queries @ documents.T
+
+    def _query_affine(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.scoring == "own-codes":
+            ranges = self._dimension_ranges(queries)
+            return ranges["start"], ranges["step"]
+        return self._affine()
+
+    def saturated(self, vectors: np.ndarray) -> float:
+        """Share of the values of ``vectors`` that lie outside the range and are clipped."""
+        start, step = self._affine()
+        vectors = self._checked(vectors)
+        least = 0 if self.ranges == "dimension" else 1
+        place = (vectors - start) / step
+        return float(((place < least) | (place > 2**self.bits)).mean())
