@@ -185,3 +185,12 @@ def test_dhe_options_are_validated():
             build("dhe", **options)
     with pytest.raises(StudyError, match="must be even"):
         build("dhe", hashes=7, codes="normal")
+
+
+@pytest.mark.parametrize("name", ["tt_rec", "dhe"])
+def test_weight_decay_on_rows_does_not_reach_what_generates_them(name):
+    table = build(name)
+    decayed = [p for g in table.parameter_groups() if "weight_decay" not in g for p in g["params"]]
+    grouped = [p for g in table.parameter_groups() for p in g["params"]]
+    assert {id(p) for p in grouped} == {id(p) for p in table.parameters()}
+    assert {id(p) for p in decayed} <= {id(getattr(table, "rows", None))}

@@ -94,8 +94,8 @@ def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dic
 
 
 def part_numbers(dim: int) -> list[int]:
-    """In how many parts a row may be cut: powers of two, and single columns."""
-    return sorted({*(2**i for i in range(dim.bit_length()) if 2**i <= dim), dim})
+    """In how many parts a row may be cut: parts of 1, 2, 4, ... columns, none of them empty."""
+    return sorted({-(-dim // 2**i) for i in range(dim.bit_length() + 1)})
 
 
 def nearest(vectors: Tensor, centroids: Tensor) -> Tensor:

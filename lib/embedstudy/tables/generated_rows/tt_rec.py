@@ -21,6 +21,9 @@ class TTRec(Table):
     ranks or r1 = r2 + 1, for finer steps than one rank allows; ranks stop at ``most_rank``, the
     paper's largest, as the cost of a look-up grows with their square.
 
+    The study's weight decay on rows is not applied to cores: at zero, where decay pulls them, a
+    product of three has no gradient, and a sparse table would never leave it.
+
     Departure: cores start normal with the deviation that gives *vectors* ``init_std``; the paper
     draws from a Gaussian without its values near 0.
     """
@@ -64,6 +67,10 @@ class TTRec(Table):
             nn.init.normal_(core, std=std, generator=rng)
         if self.rows is not None:
             nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+
+    def parameter_groups(self) -> list[dict]:
+        whole = [self.rows] if self.rows is not None else []
+        return [{"params": whole}, {"params": list(self.cores), "weight_decay": 0.0}]
 
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids.flatten())
