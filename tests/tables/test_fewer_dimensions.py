@@ -8,7 +8,7 @@ from recipes import ROWS, run_recipe, toy
 
 from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.tables.base import TableSpec, planned_bytes
-from embedstudy.tables.fewer_dimensions.autodim import AutoDim, mixed_bytes
+from embedstudy.tables.fewer_dimensions.autodim import AutoDim, likeliest, mixed_bytes
 from embedstudy.tables.fewer_dimensions.autosrh import AutoSrh
 from embedstudy.tables.fewer_dimensions.blocks import BlockTable, frequency_bounds
 from embedstudy.tables.fewer_dimensions.dnis import DNIS
@@ -17,6 +17,7 @@ from embedstudy.tables.fewer_dimensions.kept_rows import KeptRows
 from embedstudy.tables.fewer_dimensions.mde import MDE, field_dims
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 from embedstudy.tables.fewer_dimensions.optembed import BinaryStep, OptEmbed
+from embedstudy.tables.fewer_dimensions.soft_selection import cut_to_fit
 from embedstudy.tables.fewer_nonzeros.optembed_e import OptEmbedE
 from embedstudy.tables.reference.full import Full
 
@@ -70,10 +71,11 @@ def test_mde_meets_a_budget_on_the_published_cardinalities_of_criteo(share, leas
     assert config["dims"][2] == min(config["dims"])
 
 
-def test_mde_has_a_floor_on_criteo():
+@pytest.mark.parametrize("share", [0.05, 0.01])
+def test_mde_has_a_floor_on_criteo(share):
     spec = TableSpec(CRITEO, 16, torch.zeros(1).expand(sum(CRITEO)))
     with pytest.raises(InfeasibleBudget, match=r"mde needs at least 13\d,\d{3},\d{3} bytes"):
-        MDE.plan(spec, int(0.05 * spec.full_bytes), 0)
+        MDE.plan(spec, int(share * spec.full_bytes), 0)
 
 
 # -- AutoDim -------------------------------------------------------------------------------------------
@@ -93,35 +95,47 @@ def test_one_candidate_alone_is_the_normalised_projection_of_its_columns():
     torch.testing.assert_close(vectors, by_hand / (1 + 1e-5) ** 0.5)
 
 
-def test_the_assignment_is_the_likeliest_and_gives_way_where_it_costs_least():
-    spec, table = autodim()
-    scores = torch.tensor([[0.0, 1.0, 5.0], [0.0, 3.0, 2.0], [0.0, 1.0, 2.0]])
-    with torch.no_grad():
-        table.alpha.copy_(scores)
-    assert table.assign(spec, 10**6) == [8, 4, 8]
-    need = mixed_bytes(spec, [8, 4, 4])
-    assert table.assign(spec, need) == [8, 4, 4]
-    # Of all assignments that fit, none is likelier here.
-    logs = scores.log_softmax(-1)
-    fitting = {
-        dims: sum(logs[f, [2, 4, 8].index(d)].item() for f, d in enumerate(dims))
-        for dims in itertools.product((2, 4, 8), repeat=3)
-        if mixed_bytes(spec, list(dims)) <= need
-    }
-    assert max(fitting, key=fitting.get) == (8, 4, 4)
+def test_the_assignment_is_the_likeliest_of_all_whose_file_fits():
+    spec = spec_of([400, 300, 200])
+    _, table = autodim(spec)
+    every = {d: mixed_bytes(spec, list(d)) for d in itertools.product((2, 4, 8), repeat=3)}
+    rng = torch.Generator().manual_seed(0)
+    for budget in torch.linspace(min(every.values()), max(every.values()), 40).long().tolist():
+        with torch.no_grad():
+            table.alpha.copy_(torch.randn(3, 3, generator=rng))
+        logs = table.alpha.detach().double().log_softmax(-1)
+        sums = {
+            dims: sum(logs[f, (2, 4, 8).index(d)].item() for f, d in enumerate(dims))
+            for dims, size in every.items()
+            if size <= budget
+        }
+        assert tuple(table.assign(spec, budget)) == max(sums, key=sums.get)
+    likeliest_each = [(2, 4, 8)[c] for c in table.alpha.argmax(-1)]
+    assert table.assign(spec, 10**6) == likeliest_each
 
 
-def test_alpha_learns_on_validation_batches_only():
-    class Blind(AutoDim):
+def test_the_choice_need_not_step_down_where_that_is_cheapest_a_byte():
+    # Twenty bytes must become ten. A step down costs 1 for 8 bytes in the first field, 3 for 11 in
+    # the second. Cheapest first takes both steps (-4); the second alone is enough (-3).
+    scores = torch.tensor([[-1.0, 0.0], [-3.0, 0.0]], dtype=torch.float64)
+    sizes = torch.tensor([[0, 8], [1, 12]])
+    assert list(likeliest(scores, sizes, 10)) == [[1, 0], [0, 0]]
+    assert next(likeliest(scores, sizes, 20)) == [1, 1]
+    assert list(likeliest(scores, sizes, 0)) == []
+
+
+def test_alpha_learns_from_the_validation_loss_and_nothing_else():
+    class Watched(AutoDim):
         def recipe(self, trainer):
-            trainer.valid_loss = lambda: (_ for _ in ()).throw(StopIteration)
-            self.before = self.alpha.detach().clone()
-            trainer.fit("search", epochs=1, until=lambda: False)
-            self.after = self.alpha.detach().clone()
+            # The validation loss asks for less of the first candidate and tells nothing of the rest.
+            trainer.valid_loss = lambda: self.alpha[:, 0].sum()
+            trainer.searched = self
+            super().recipe(trainer)
 
-    table = run_recipe(Blind, share=0.9).model.table
-    assert torch.equal(table.before, table.after)
-    trainer = run_recipe(AutoDim, share=0.9, search_epochs=1)
+    trainer = run_recipe(Watched, share=0.9, search_epochs=1)
+    alpha, steps = trainer.searched.alpha.detach(), 16  # 4000 events in batches of 256
+    assert not alpha[:, 1:].any()
+    torch.testing.assert_close(alpha[:, 0], torch.full((3,), -0.01 * steps))  # Adam, gradient 1
     assert [fit.phase for fit in trainer.fits] == ["search", "retrain"]
     assert isinstance(trainer.model.table, MixedTable)
 
@@ -155,6 +169,30 @@ def test_a_step_of_alpha_is_normalised_by_row_and_clipped():
     torch.testing.assert_close(
         table.alpha.detach(), torch.tensor([[0.5 - first, 1 - 0.1 * 3.01 / 2.01], [0.0, 0.6]])
     )
+
+
+def test_dnis_keeps_the_cells_of_the_largest_mean_product():
+    counts = torch.tensor([0, 9, 8, 7, 2, 2, 2, 0, 6, 5, 2, 1])
+    spec = TableSpec((7, 5), 2, counts)
+    table = DNIS.build(spec, 10**5, 0, blocks=3)
+    assert table.bounds == [[0, 4, 4, 7], [0, 2, 3, 5]]
+    # Column 0 is 1 and column 1 is 3; alpha turns that into .9 and .3, .5 and 1.5, .6 and .3.
+    with torch.no_grad():
+        table.rows.copy_(torch.tensor([-1.0, 3.0]).expand(12, 2))
+        table.alpha.copy_(torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.6, 0.1]]))
+    strengths = table.strengths(table.folded())
+    torch.testing.assert_close(strengths, torch.tensor([[0.9, 0.3], [0.5, 1.5], [0.6, 0.3]]))
+    sizes = {"field_rows": [7, 5], "dim": 2, "bounds": table.bounds}
+    budget = planned_bytes(BlockTable, sizes | {"kept": [[0], [1], [0]]})
+    cut = cut_to_fit("dnis", spec, table.bounds, strengths, budget)
+    assert cut.kept == [[0], [1], [0]]
+    cut.fill(table.folded())
+    by_hand = torch.zeros(12, 2)
+    by_hand[[0, 1, 2, 3, 7, 8], 0] = -0.9
+    by_hand[9, 1] = 1.5
+    by_hand[[4, 5, 6, 10, 11], 0] = -0.6
+    torch.testing.assert_close(cut(torch.arange(12)), by_hand)
+    assert cut.allocation()[0] == {"field": 0, "first": 0, "rows": 4, "dims": 1}
 
 
 @pytest.mark.parametrize("cls", [DNIS, AutoSrh])
