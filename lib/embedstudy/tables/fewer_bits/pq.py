@@ -15,7 +15,7 @@ from embedstudy.tables.packing import pack, packed_bytes, padded, unpack
 from embedstudy.tables.post_training import PostTraining
 
 _BITS = range(2, 9)
-_SAMPLE = 256  # training rows a centroid at most, faiss' own limit
+_SAMPLE = 64  # training rows a centroid at most: four times faster than faiss' 256, as good here
 
 
 class PQ(PostTraining):
@@ -123,7 +123,7 @@ def _fit(vectors: np.ndarray, parts: int, bits: int, seed: int, rotate: bool):
             return _quantiser(vectors, parts, bits, seed)
         matrix = faiss.OPQMatrix(vectors.shape[1], parts)
         matrix.pq = inner = _untrained(vectors.shape[1], parts, bits, seed)
-        matrix.niter, matrix.niter_pq_0, matrix.verbose = 20, 20, False
+        matrix.niter, matrix.niter_pq_0, matrix.verbose = 10, 20, False
         matrix.train(vectors)
         rotation = faiss.vector_to_array(matrix.A).reshape(vectors.shape[1], -1).T.copy()
         matrix.pq = None
