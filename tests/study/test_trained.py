@@ -49,6 +49,12 @@ def test_methods_that_start_from_it_share_one_training(prepared):
         "train": {"batch": 128, "lr": 0.01, "epochs": 3}, "device": "cpu",
     }  # fmt: skip
     full = run | {"family": "reference", "method": "full", "options": {}, "budget": 1.0}
+    # Dropout in the phase after: the first run trains the full table, the last one reads it.
+    dedup = run | {"family": "sharing_rows", "method": "dedup", "options": {"block": 2}}
+    dedup["backbone_options"] = run["backbone_options"] | {"dropout": 0.5}
+    tuned = [work(dedup, lambda fraction, words: None).result for _ in range(2)]
+    assert tuned[0] == tuned[1]
+    recorded()[0].unlink()
     results = [work(r, lambda fraction, words: None).result for r in (run, full, run)]
     assert len(recorded()) == 1
     assert results[0] == results[2]

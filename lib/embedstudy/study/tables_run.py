@@ -107,8 +107,12 @@ def _uncompressed(run: dict, data: CtrData, progress: Progress) -> Uncompressed:
     identity |= {"data": hash_data(run["dataset"]), "source": closure.source_hash(files)}
 
     def train() -> Uncompressed:
-        model, _ = _model(Full, run, data, {})
-        fit = Trainer(model, data, TrainConfig(**run["train"]), run["seed"], progress).fit("full")
+        # Dropout draws from the global generator: a run goes on alike whether this one was
+        # trained just now or read from disk.
+        with torch.random.fork_rng():
+            model, _ = _model(Full, run, data, {})
+            config = TrainConfig(**run["train"])
+            fit = Trainer(model, data, config, run["seed"], progress).fit("full")
         return Uncompressed(model.table.rows, model.backbone.state_dict(), fit)
 
     return load_or_train(identity, train)
