@@ -24,7 +24,9 @@ def allocations(chapter: str, rows: pl.DataFrame, dataset: str, budget: float) -
         if hasattr(served, "allocation"):
             data = load_ctr(row["dataset"], row.get("events"), row["min_count"])
             lines += [_line(row["label"], data, block) for block in served.allocation()]
-    return pl.DataFrame(lines)
+    schema = {"label": pl.String, "field": pl.String}
+    schema |= dict.fromkeys(("start", "end", "dims"), pl.Float64)
+    return pl.DataFrame(lines, schema)
 
 
 def _line(label: str, data, block: dict) -> dict:

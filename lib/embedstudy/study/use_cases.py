@@ -55,4 +55,6 @@ def use_cases(rows: pl.DataFrame, tolerance: float = 0.01) -> pl.DataFrame:
                 | {"value": line[column], "test_auc": line["test_auc"]}
                 | {"delta": line["test_auc"] - line["full_test"]}
             )
-    return pl.DataFrame(lines)
+    schema = dict.fromkeys((*_SAME, "need", "label", "budget"), pl.String)
+    schema |= dict.fromkeys(("value", "test_auc", "delta"), pl.Float64)
+    return pl.DataFrame(lines, schema)
