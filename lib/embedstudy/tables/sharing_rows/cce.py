@@ -48,8 +48,9 @@ class CCE(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, chunks: int = 4) -> dict:
-        check(cls.method, "chunks", chunks, range(1, spec.dim + 1))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "chunks": chunks}
+        check(cls.method, "chunks", chunks, range(1, 65))
+        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        sizes |= {"chunks": min(chunks, spec.dim)}
         return largest(
             cls, budget, lambda size: sizes | {"size": size, "seed": seed}, 2, spec.rows + 2
         )

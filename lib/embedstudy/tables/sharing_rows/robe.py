@@ -18,8 +18,8 @@ class ROBE(Table):
 
     h(f, x, c) = ((A f + B x + C c + D) mod P) mod |M|, x the id within its field; the sign
     g = +-1 is the parity of a second such function of (f, x, i), left out with ``sign=False``.
-    ``z`` is the size of a block, by default the whole row (one read of memory). Sizes are exact to
-    one number; the array is never shorter than a row.
+    ``z`` is the size of a block, by default and at most the whole row (one read of memory). Sizes
+    are exact to one number; the array is never shorter than a row.
 
     Honest note: h is the paper's linear function; on ids that follow one another it spreads blocks
     less evenly than chance for some seeds.
@@ -42,10 +42,11 @@ class ROBE(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, z: int | None = None, sign: bool = True
     ) -> dict:
+        check(cls.method, "z", spec.dim if z is None else z, range(1, 1025))
         sizes = {
             "field_rows": list(spec.field_rows),
             "dim": spec.dim,
-            "z": spec.dim if z is None else z,
+            "z": spec.dim if z is None else min(z, spec.dim),
             "sign": sign,
             "seed": seed,
         }
