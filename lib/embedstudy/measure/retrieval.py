@@ -34,7 +34,9 @@ def best(scores: np.ndarray, k: int) -> np.ndarray:
     above, tied = scores > last, scores == last
     room = k - above.sum(axis=1, keepdims=True)
     taken = above | (tied & (np.cumsum(tied, axis=1, dtype=np.int32) <= room))
-    chosen = np.nonzero(taken)[1].reshape(-1, k)  # rising columns, so a stable sort keeps ties right
+    chosen = np.nonzero(taken)[1].reshape(
+        -1, k
+    )  # rising columns, so a stable sort keeps ties right
     order = np.argsort(-np.take_along_axis(scores, chosen, axis=1), axis=1, kind="stable")
     return np.take_along_axis(chosen, order, axis=1)
 
@@ -131,7 +133,9 @@ def agreement_at_k(ranking: np.ndarray, exact: np.ndarray, k: int = 10) -> np.nd
 def _relevant(judged: Judged) -> Judged:
     arrays = [np.asarray(part) for part in judged]
     mine = arrays[2] > 0
-    return Judged(arrays[0][mine].astype(np.int64), arrays[1][mine].astype(np.int64), arrays[2][mine])
+    return Judged(
+        arrays[0][mine].astype(np.int64), arrays[1][mine].astype(np.int64), arrays[2][mine]
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
