@@ -48,30 +48,30 @@ def sts_pairs(benchmark: str, prepared: Path | None = None) -> pl.DataFrame:
     if benchmark not in STS:
         raise StudyError(f"There is no benchmark {benchmark!r}: use one of {', '.join(STS)}.")
     name, splits = STS[benchmark]
-    frames = [_read(name, split, prepared) for split in splits]
+    frames = [split(name, part, prepared) for part in splits]
     return pl.concat(frames).select("sentence1", "sentence2", "score")
 
 
 def retrieval(name: str, prepared: Path | None = None) -> Retrieval:
     """A prepared retrieval set, such as ``scifact`` or ``cranfield``."""
-    return Retrieval(*(_read(name, kind, prepared) for kind in ("corpus", "queries", "qrels")))
+    return Retrieval(*(split(name, kind, prepared) for kind in ("corpus", "queries", "qrels")))
 
 
-def docs_retrieval(split: str = "test", prepared: Path | None = None) -> Retrieval:
+def docs_retrieval(part: str = "test", prepared: Path | None = None) -> Retrieval:
     """Find a function's code by its docstring's summary, in packages unseen in training.
 
     A document is the rest of the docstring, signature and body; each query has one.
     """
-    pairs = _read("docs", split, prepared)
+    pairs = split("docs", part, prepared)
     return one_to_one(pairs["query"], pairs["document"])
 
 
-def reviews_retrieval(split: str = "test", prepared: Path | None = None) -> Retrieval:
+def reviews_retrieval(part: str = "test", prepared: Path | None = None) -> Retrieval:
     """Find a clothing review by its title.
 
     Reviews without a title, and titles that several reviews bear, are not asked but can be found.
     """
-    reviews = _read("reviews", split, prepared)
+    reviews = split("reviews", part, prepared)
     title = pl.col("title").str.to_lowercase().str.replace_all(r"\W+", " ").str.strip_chars()
     asked = reviews.select((title != "") & title.is_unique()).to_series()
     return one_to_one(reviews["title"], reviews["text"], asked)
@@ -92,8 +92,9 @@ def one_to_one(queries: pl.Series, documents: pl.Series, asked: pl.Series | None
     )
 
 
-def _read(name: str, split: str, prepared: Path | None) -> pl.DataFrame:
-    path = (prepared or paths.PREPARED) / name / f"{split}.parquet"
+def split(name: str, part: str, prepared: Path | None = None) -> pl.DataFrame:
+    """A split of a prepared set, as it was prepared."""
+    path = (prepared or paths.PREPARED) / name / f"{part}.parquet"
     if not path.is_file():
         raise StudyError(
             f"{path} is missing: run `dvc repro`, or `python -m embedstudy.sources.official` for a "

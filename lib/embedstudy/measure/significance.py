@@ -1,4 +1,4 @@
-"""Paired comparisons of AUC: a bootstrap over test events and seeds, and Holm's correction."""
+"""Paired comparisons: a bootstrap over test examples and seeds, and Holm's correction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +37,39 @@ def weighted_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) ->
     below = np.cumsum(lost, axis=1) - lost / 2
     with np.errstate(invalid="ignore"):
         return (won * below).sum(1) / (won.sum(1) * lost.sum(1))
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of ``values`` [N] on each bootstrap sample of ``weights`` [resamples, N]: [resamples]."""
+    return weights @ values / weights.sum(axis=1)
+
+
+def weighted_spearman(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation of two arrays [N] on each bootstrap sample: [resamples].
+
+    ``weights`` [resamples, N] says how often each example occurs. Ties share their mean rank.
+    """
+    a, b = (_weighted_ranks(values, weights) for values in (left, right))
+    total = weights.sum(axis=1, keepdims=True)
+    a -= (weights * a).sum(axis=1, keepdims=True) / total
+    b -= (weights * b).sum(axis=1, keepdims=True) / total
+    with np.errstate(invalid="ignore"):
+        return (weights * a * b).sum(axis=1) / np.sqrt(
+            (weights * a**2).sum(axis=1) * (weights * b**2).sum(axis=1)
+        )
+
+
+def _weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean rank of each example among those of each sample, float64 [resamples, N]."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.r_[True, ordered[1:] != ordered[:-1]]  # one group a tied value
+    group = np.cumsum(starts) - 1
+    size = np.add.reduceat(weights[:, order].astype(np.float64), np.flatnonzero(starts), axis=1)
+    rank = np.cumsum(size, axis=1) - (size - 1) / 2
+    ranks = np.empty(weights.shape)
+    ranks[:, order] = rank[:, group]
+    return ranks
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from embedstudy.measure.significance import (
 )
 from embedstudy.study.data import load_ctr
 from embedstudy.study.grid import GridResult
+from embedstudy.study.units import AUC, Quality
 
 CELL = ["dataset", "backbone", "label", "budget"]  # one point of a chart; seeds vary within
 
@@ -61,6 +62,8 @@ class Evidence:
     are drawn once a data set, so that any two runs on it are paired event by event.
     """
 
+    quality = AUC
+
     def __init__(self, rows: pl.DataFrame, scores: dict[str, pl.Series], resamples: int = 200):
         self.rows, self.scores, self.resamples = rows, scores, resamples
         self._draws: dict[str, np.ndarray] = {}
@@ -95,7 +98,7 @@ class Evidence:
         return self._draws[key]
 
     def effect(self, left: pl.DataFrame, right: pl.DataFrame) -> Effect | None:
-        """Mean difference of test AUC, left minus right, paired by seed.
+        """Mean difference of quality, left minus right, paired by seed.
 
         Each side holds the same number of runs a seed (one for each budget compared). None if the
         sides share no seed.
@@ -108,17 +111,16 @@ class Evidence:
         for seed in seeds:
             a, b = sides[0][seed], sides[1][seed]
             draws.append(sum(map(self.draws, a)) / len(a) - sum(map(self.draws, b)) / len(b))
-            observed.append(_mean(a) - _mean(b))
+            observed.append(self._mean(a) - self._mean(b))
         return paired_effect(np.stack(draws), float(np.mean(observed)))
+
+    def _mean(self, rows: list[dict]) -> float:
+        return float(np.mean([row[self.quality.column] for row in rows]))
 
 
 def _by_seed(side: pl.DataFrame) -> Iterable[tuple[int, list[dict]]]:
     for seed in sorted(side["seed"].unique()):
         yield seed, side.filter(pl.col("seed") == seed).to_dicts()
-
-
-def _mean(rows: list[dict]) -> float:
-    return float(np.mean([row["test_auc"] for row in rows]))
 
 
 def summary(rows: pl.DataFrame) -> pl.DataFrame:
@@ -153,8 +155,9 @@ def summary(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_to_full(evidence: Evidence) -> pl.DataFrame:
-    """Every method and budget against the full table: ``CELL``, delta, low, high, serve_bytes."""
-    lines = []
+    """Every method and budget against the full table: ``CELL``, delta, low, high, the mean quality
+    under its own name, serve_bytes."""
+    lines, name = [], evidence.quality.column
     methods = evidence.ok.filter(pl.col("method") != "full")
     for cell in methods.select(CELL).unique(maintain_order=True).to_dicts():
         left = methods.filter([pl.col(name) == value for name, value in cell.items()])
@@ -163,7 +166,7 @@ def compare_to_full(evidence: Evidence) -> pl.DataFrame:
             lines.append(
                 cell
                 | {"delta": effect.effect, "low": effect.low, "high": effect.high}
-                | {"test_auc": left["test_auc"].mean(), "serve_bytes": left["serve_bytes"].max()}
+                | {name: left[name].mean(), "serve_bytes": left["serve_bytes"].max()}
             )
     return pl.DataFrame(lines)
 
@@ -178,6 +181,18 @@ def _full(rows: pl.DataFrame, cell: dict) -> pl.DataFrame:
 
 def findings(comparison: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
     """What a chapter's comparison says: for each data set, backbone and budget one sentence."""
+    said = nearest(comparison) + _still_improving(rows)
+    notes = rows.drop_nulls("budget_note").unique(CELL, keep="first", maintain_order=True)
+    for line in notes.to_dicts():
+        name = budget_name(line["budget"])
+        said.append(f"{line['dataset']}: {line['label']} at {name} {line['budget_note']}.")
+    return said + not_ok(rows)
+
+
+def nearest(
+    comparison: pl.DataFrame, quality: Quality = AUC, full: str = "the full table"
+) -> list[str]:
+    """For each data set, backbone and budget: which method loses least, which most, which nothing."""
     said = []
     order = ["dataset", "backbone", "budget"]
     groups = comparison.sort(order, descending=[False, False, True], maintain_order=True)
@@ -187,16 +202,17 @@ def findings(comparison: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
         close = group.filter(pl.col("high") >= 0)["label"].to_list()
         said.append(
             f"{dataset}, {backbone}, {budget_name(budget)} of the bytes: {best['label']} comes "
-            f"closest to the full table ({best['delta']:+.4f} AUC, 95 % interval "
-            f"{best['low']:+.4f} to {best['high']:+.4f}), {worst['label']} is furthest "
-            f"({worst['delta']:+.4f}). "
+            f"closest to {full} ({quality.signed(best['delta'])} {quality.name}, 95 % interval "
+            f"{quality.signed(best['low'])} to {quality.signed(best['high'])}), {worst['label']} is "
+            f"furthest ({quality.signed(worst['delta'])}). "
             + (f"No loss is shown for {', '.join(close)}." if close else "Every method loses.")
         )
-    said += _still_improving(rows)
-    notes = rows.drop_nulls("budget_note").unique(CELL, keep="first", maintain_order=True)
-    for line in notes.to_dicts():
-        name = budget_name(line["budget"])
-        said.append(f"{line['dataset']}: {line['label']} at {name} {line['budget_note']}.")
+    return said
+
+
+def not_ok(rows: pl.DataFrame) -> list[str]:
+    """One sentence for the budgets at which a method is not feasible, diverged or failed."""
+    said = []
     for status in ("infeasible", "diverged", "failed"):
         bad = rows.filter(pl.col("status") == status)
         for (dataset, label), group in bad.group_by(["dataset", "label"], maintain_order=True):

@@ -5,10 +5,11 @@ A run is a JSON-safe dict, for example::
     {"place": "tables", "dataset": "movielens", "backbone": "dcnv2", "family": "sharing_rows",
      "method": "qr", "label": "QR (mul)", "options": {"op": "mul"}, "budget": 0.1, "seed": 0}
 
-The module of the work function holds two more functions: ``sources(run)`` lists the modules that
-the work loads by name for this run (its method, its backbone), so that the record depends on their
+The module of the work function holds more functions: ``sources(run)`` lists the modules that the
+work loads by name for this run (its method, its backbone), so that the record depends on their
 source; ``check(run)``, which may be left out, raises ``StudyError`` for a run that cannot start,
-before any long work.
+before any long work; ``prepared(run)`` lists the prepared data that a run reads, the set that
+``run["dataset"]`` names if it is left out.
 """
 
 import functools
@@ -132,9 +133,9 @@ def _keys(runs: list[dict], work: str, data_hashes: dict[str, str] | None) -> li
             "name for a run, so that an edit of them repeats the run."
         )
     versions = {name: metadata.version(name) for name in ("torch", "numpy")}
+    reads = getattr(importlib.import_module(module), "prepared", _dataset)
     if data_hashes is None:
-        names = sorted({run["dataset"] for run in runs if "dataset" in run})
-        data_hashes = {name: hash_data(name) for name in names}
+        data_hashes = {name: hash_data(name) for name in sorted(set().union(*map(reads, runs)))}
 
     @functools.cache
     def source(modules: tuple[str, ...]) -> str:
@@ -146,7 +147,7 @@ def _keys(runs: list[dict], work: str, data_hashes: dict[str, str] | None) -> li
         digest(
             {
                 "run": run,
-                "data": data_hashes.get(run.get("dataset")),
+                "data": {name: data_hashes.get(name) for name in reads(run)},
                 "source": source(tuple(loaded(run))),
                 "versions": versions,
                 "threads": THREADS,
@@ -154,6 +155,10 @@ def _keys(runs: list[dict], work: str, data_hashes: dict[str, str] | None) -> li
         )
         for run in runs
     ]
+
+
+def _dataset(run: dict) -> list[str]:
+    return [run["dataset"]] if "dataset" in run else []
 
 
 @functools.cache
