@@ -57,8 +57,8 @@ def test_the_frontier_shows_means_ranges_the_full_table_and_the_front(rows):
     assert (by_label["hash trick"]["lowest"], by_label["hash trick"]["highest"]) == (0.70, 0.74)
     assert by_label["QR"]["front"]
     assert not by_label["hash trick"]["front"]
-    reference = next(d for d in found if "auc" in d[0])
-    assert reference == [{"auc": pytest.approx(0.81), "text": "full table 0.8100"}]
+    reference = next(d for d in found if "full" in d[0])
+    assert reference == [{"full": pytest.approx(0.81), "text": "full table 0.8100"}]
 
 
 def test_axes_are_named_with_units(rows):

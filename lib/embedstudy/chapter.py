@@ -11,6 +11,7 @@ import torch
 from IPython.display import Code, Markdown
 
 from embedstudy import figures
+from embedstudy.encoders import tasks
 from embedstudy.seeding import generator
 from embedstudy.study.data import CtrData, is_prepared
 from embedstudy.tables.base import Table, TableSpec
@@ -47,6 +48,17 @@ def available(datasets: list[str]) -> list[str]:
             f"`python -m embedstudy.sources.official {name} --from DIR` says where they are had."
         )
     return [name for name in datasets if name not in missing]
+
+
+def available_tasks(chosen: dict[str, dict]) -> dict[str, dict]:
+    """Those of the tasks whose data are prepared; says in one line which are not."""
+    there = tasks.available(chosen)
+    if missing := [name for name in chosen if name not in there]:
+        print(
+            f"Left out, not prepared: {', '.join(missing)}. "
+            "`python -m embedstudy.sources.official` says where their official files are had."
+        )
+    return {name: chosen[name] for name in there}
 
 
 @functools.cache

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from embedstudy.measure import quality
 from embedstudy.measure.significance import (
@@ -10,6 +11,7 @@ from embedstudy.measure.significance import (
     paired_effect,
     resampling_weights,
     weighted_auc,
+    weighted_spearman,
 )
 
 
@@ -72,3 +74,12 @@ def test_intervals_and_p_values_are_the_normal_ones():
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+
+
+def test_weighted_spearman_equals_repeating_the_examples():
+    rng = np.random.default_rng(0)
+    left = rng.integers(0, 6, 50).astype(float)  # ties in both
+    right = left + rng.integers(0, 5, 50)
+    weights = resampling_weights(50, 5)
+    expected = [spearmanr(np.repeat(left, w), np.repeat(right, w)).statistic for w in weights]
+    assert weighted_spearman(left, right, weights) == pytest.approx(expected)

@@ -96,21 +96,22 @@ def claim(**changes):
 
 def test_verdicts_follow_the_rows(study):
     swapped = claim(left={"method": "hash"}, right={"method": "qr"})
-    table = claims.evaluate(study, [claim(), swapped, claim(budgets=[0.5])])
+    table = claims.evaluate({"tables": study}, [claim(), swapped, claim(budgets=[0.5])])
     assert table["verdict"].to_list() == ["holds", "does not hold", "no runs"]
     effect = table["effect"][0]
-    near = claims.evaluate(study, [claim(margin=effect + 1e-4)])
+    near = claims.evaluate({"tables": study}, [claim(margin=effect + 1e-4)])
     assert near["verdict"].to_list() == ["not decided"]
     assert "holds; qr minus hash" in claims.findings(table)[0]
 
 
 def test_best_of_a_family_is_chosen_on_validation(study):
     table = claims.evaluate(
-        study, [claim(left={"family": "sharing_rows", "best": True}, right={"method": "full"})]
+        {"tables": study},
+        [claim(left={"family": "sharing_rows", "best": True}, right={"method": "full"})],
     )
     assert table["left"].to_list() == ["qr"]
     with pytest.raises(StudyError, match="left matches several methods .hash, qr.*best: true"):
-        claims.evaluate(study, [claim(left={"family": "sharing_rows"})])
+        claims.evaluate({"tables": study}, [claim(left={"family": "sharing_rows"})])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_bad_claims_file_is_one_sentence(tmp_path, text, sentence):
 
 def test_an_unknown_method_in_a_claim_is_named(study):
     with pytest.raises(StudyError, match="no run has the method 'magic'; there are full, hash, qr"):
-        claims.evaluate(study, [claim(left={"method": "magic"})])
+        claims.evaluate({"tables": study}, [claim(left={"method": "magic"})])
 
 
 def test_the_committed_claims_can_be_read():

@@ -86,3 +86,8 @@ def test_a_record_keeps_rows_settings_and_origin(folder):
     assert [row["label"] for row in kept["rows"]] == ["full table", "qr"]
     assert kept["published_full_table_auc"] == 0.9
     assert "published 0.9000" in (folder / "full" / "mine.svg").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((paths.ROOT / "results" / "full").glob("*.json")), ids=str)
+def test_recorded_studies_are_json(path):
+    assert json.loads(path.read_text(encoding="utf-8"))

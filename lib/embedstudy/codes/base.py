@@ -6,6 +6,7 @@ that scoring needs (``codebooks``).
 """
 
 import copy
+import inspect
 from typing import Self
 
 import numpy as np
@@ -24,10 +25,22 @@ class Codec:
 
     method: str  # the name of the family, as in the registry
     unit_length = False  # are decoded vectors scaled to length 1?
+    symmetric = False  # are queries coded as documents are, before they are compared?
 
     def __init__(self) -> None:
         self.dim: int | None = None
         self.codebooks: dict[str, np.ndarray] = {}
+
+    def options(self) -> dict:
+        """The arguments that make this codec again."""
+        known = vars(self)
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {n: known[n] if n in known else known[f"_{n}"] for n in names}
+
+    @property
+    def random(self) -> bool:
+        """Does fitting draw at random, so that seeds differ?"""
+        return False
 
     @property
     def name(self) -> str:

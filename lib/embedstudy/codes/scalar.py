@@ -103,7 +103,9 @@ class Integer(Codec):
         rules = ("values", "codes", "float-codes")
         rules += ("own-codes",) if ranges == "dimension" else ()
         check_option(self.method, "scoring", scoring, rules)
-        check_option(self.method, "cosine", cosine, (False,) if scoring == "values" else (False, True))
+        check_option(
+            self.method, "cosine", cosine, (False,) if scoring == "values" else (False, True)
+        )
         self.bits, self.ranges, self.calibrate = bits, ranges, calibrate
         self.scoring, self.cosine, self.rounding = scoring, cosine, rounding
         self.middle = 2 ** (bits - 1)
@@ -115,6 +117,10 @@ class Integer(Codec):
         parts += [self.scoring] * (self.scoring != "values")
         parts += ["cosine"] * self.cosine + ["unrounded"] * (not self.rounding)
         return "-".join(parts)
+
+    @property
+    def symmetric(self) -> bool:
+        return self.scoring in ("codes", "own-codes")
 
     def code_bytes(self, dim: int) -> int:
         return -(-dim * self.bits // 8) if self.rounding else 4 * dim
@@ -177,7 +183,7 @@ class Integer(Codec):
             return super().score(queries, codes)
         queries = self._checked(queries)
         documents = self._unpacked(codes) - np.float32(self.middle)
-        if self.scoring != "float-codes":
+        if self.symmetric:
             queries = self._codes(queries, self._query_affine(queries)) - np.float32(self.middle)
         if self.cosine:
             queries, documents = unit(queries), unit(documents)

@@ -7,7 +7,7 @@ output of the pipeline.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,11 @@ import numpy as np
 from embedstudy.encoders.encode import encode
 from embedstudy.encoders.pretrained import load_encoder
 from embedstudy.errors import StudyError
-from embedstudy.paths import RESULTS
+from embedstudy.paths import RESULTS, RUNS
 from embedstudy.study.atomic import replacing
 
 VECTORS = RESULTS / "vectors"
+SCRATCH = RUNS.parent / "vectors"
 _PROSE = {"README.md", "data_config.json"}  # files that change no vector
 
 
@@ -44,18 +45,36 @@ def texts_hash(texts: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
 
 
-def vectors(
-    path: Path | str, texts: Sequence[str], folder: Path = VECTORS, *, progress: bool = False
-) -> np.ndarray:
-    """The vectors of ``texts`` by the encoder in ``path``, from ``folder`` if they are there.
+def _name(path: Path | str, texts: Sequence[str]) -> str:
+    return f"{checkpoint_hash(path)[:16]}-{texts_hash(texts)[:16]}.npy"
 
-    float32 [len(texts), dim], read-only. The encoder is loaded only if vectors are missing; the file
-    appears whole or not at all, so several processes may ask at once.
+
+def vectors(
+    path: Path | str,
+    texts: Sequence[str],
+    folder: Path | None = None,
+    *,
+    progress: bool = False,
+) -> np.ndarray:
+    """The vectors of ``texts`` by the encoder in ``path``, from disk if they are there.
+
+    float32 [len(texts), dim], read-only. What is missing is computed, which alone loads the encoder,
+    and kept in ``folder``; by default that is a cache of this machine, as ``results/vectors`` belongs
+    to the pipeline. A file appears whole or not at all, so several processes may ask at once.
     """
-    folder = Path(folder)
-    file = folder / f"{checkpoint_hash(path)[:16]}-{texts_hash(texts)[:16]}.npy"
+    name = _name(path, texts)
+    known = [folder / name] if folder else [VECTORS / name, SCRATCH / name]
+    file = next((one for one in known if one.is_file()), known[-1])
     if not file.is_file():
         found = encode(load_encoder(path), texts, progress=progress)
         with replacing(file) as partial, partial.open("wb") as opened:
             np.save(opened, found)
     return np.load(file, mmap_mode="r")
+
+
+def sweep(path: Path | str, lists: Iterable[Sequence[str]], folder: Path | None = None) -> None:
+    """Remove the vectors in ``folder`` that are not those of one of the lists of texts."""
+    kept = {_name(path, texts) for texts in lists}
+    for file in (folder or VECTORS).glob("*.npy"):
+        if file.name not in kept:
+            file.unlink()

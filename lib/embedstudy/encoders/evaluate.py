@@ -65,7 +65,7 @@ def query_ndcg(score: Callable[[slice], np.ndarray], sets: Retrieval, k: int = 1
         sets: the corpus, queries and judgements.
         k: ranks that count.
     """
-    asked, found, relevance = _judged_pairs(sets)
+    asked, found, relevance = judged_rows(sets)
     rank = np.concatenate(
         [
             _ranks(score(slice(start, start + BLOCK)), asked[mine] - start, found[mine])
@@ -81,7 +81,7 @@ def query_ndcg(score: Callable[[slice], np.ndarray], sets: Retrieval, k: int = 1
     return np.bincount(asked, gain, height) / np.bincount(asked, best, height)
 
 
-def _judged_pairs(sets: Retrieval) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def judged_rows(sets: Retrieval) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row of the query, row of the document and relevance of each judged pair, by query."""
     rows = sets.qrels.join(_rows(sets.queries, "query"), on="query", maintain_order="left")
     rows = rows.join(_rows(sets.corpus, "document"), on="document", maintain_order="left")

@@ -1,14 +1,18 @@
 """all-MiniLM-L6-v2 out of its pinned wheel, and encoders from any folder.
 
+``python -m embedstudy.encoders.pretrained`` unpacks the wheel's model folder below ``results``.
+
 The encoder (6 layers, 384 wide, 30,522 word pieces, 22.7 M parameters; MiniLM, Wang et al., NeurIPS
 2020, arXiv:2002.10957, trained on over a billion pairs by the authors of sentence-transformers) pools
 by the mean, cuts texts after 256 tokens and gives unit vectors.
 """
 
+import sys
 from pathlib import Path
 
 import torch
 from sentence_transformers import SentenceTransformer
+from transformers.utils import logging
 
 from embedstudy.errors import StudyError
 from embedstudy.paths import DATA, RESULTS
@@ -55,6 +59,7 @@ def load_encoder(path: Path | str, device: str = "cpu") -> SentenceTransformer:
             f"{path} is no encoder, it has no modules.json: name a folder that "
             "SentenceTransformer.save wrote."
         )
+    logging.disable_progress_bar()  # a bar for a file that is read in a tenth of a second
     try:
         encoder = SentenceTransformer(
             str(path),
@@ -74,3 +79,10 @@ def load_encoder(path: Path | str, device: str = "cpu") -> SentenceTransformer:
 def minilm() -> SentenceTransformer:
     """all-MiniLM-L6-v2 from the pinned wheel."""
     return load_encoder(extract())
+
+
+if __name__ == "__main__":
+    try:
+        extract()
+    except StudyError as error:
+        sys.exit(f"error: {error}")

@@ -5,7 +5,7 @@ all of them, times 100 (mean nDCG@10, Spearman's rank correlation). The values o
 pairs two models in a comparison.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,11 @@ from embedstudy.measure.significance import weighted_mean, weighted_spearman
 from embedstudy.seeding import numpy_generator
 
 # What a task reads below results/prepared; those of ``sets.STS`` are named there.
-FOLDERS = {name: name for name in ("docs", "reviews", "scifact", "cranfield")}
+RETRIEVAL = ("docs", "reviews", "scifact", "cranfield")
+FOLDERS = {name: name for name in RETRIEVAL}
 FOLDERS |= {name: prepared for name, (prepared, _) in sets.STS.items()}
 _LIMITS = ("queries", "documents")
+_OWN_TRAINING = ("docs", "reviews")
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class RetrievalTask:
     sets: sets.Retrieval
     unit = "nDCG@10 × 100"
 
-    def texts(self) -> list[str]:
-        """Every text that has to be encoded: documents, then queries."""
-        return self.sets.corpus["text"].to_list() + self.sets.queries["text"].to_list()
+    def text_lists(self) -> list[list[str]]:
+        """The lists of texts that ``scores`` has encoded: documents, queries."""
+        return [self.sets.corpus["text"].to_list(), self.sets.queries["text"].to_list()]
 
     def scores(self, encode: Encode) -> np.ndarray:
         """nDCG@10 of each query, float64 [queries]."""
@@ -57,9 +59,9 @@ class StsTask:
     pairs: pl.DataFrame
     unit = "Spearman × 100"
 
-    def texts(self) -> list[str]:
-        """Every text that has to be encoded: first sentences, then second ones."""
-        return self.pairs["sentence1"].to_list() + self.pairs["sentence2"].to_list()
+    def text_lists(self) -> list[list[str]]:
+        """The list of texts that ``scores`` has encoded: first sentences, then second ones."""
+        return [self.pairs["sentence1"].to_list() + self.pairs["sentence2"].to_list()]
 
     def scores(self, encode: Encode) -> np.ndarray:
         """The cosine of each pair, float64 [pairs]."""
@@ -94,21 +96,26 @@ def available(names: Iterable[str]) -> list[str]:
     return [name for name in names if (paths.PREPARED / folder(name)).is_dir()]
 
 
-def load(name: str, **limits: int) -> Task:
-    """The test split of a task.
-
-    ``documents`` and ``queries`` cut ``docs`` and ``reviews`` to a random subset, the same each time:
-    so many documents, and so many of the queries that they answer. The other tasks are published
-    figures' and are used whole. Raises ``StudyError`` for an unknown task or limit.
-    """
+def check(name: str, limits: dict[str, int]) -> None:
+    """Raise ``StudyError`` for a task that is not known, or that cannot be limited so."""
     folder(name)
     unknown = set(limits) - set(_LIMITS)
-    if unknown or (limits and name not in ("docs", "reviews")):
-        wrong = min(unknown) if unknown else min(limits)
+    if unknown or (limits and name not in _OWN_TRAINING):
+        wrong = min(unknown or limits)
         raise StudyError(
             f"Task {name!r} cannot be limited by {wrong!r}: only docs and reviews can, by "
             f"{' and '.join(_LIMITS)}."
         )
+
+
+def load(name: str, **limits: int) -> Task:
+    """The test split of a task.
+
+    ``documents`` and ``queries`` cut ``docs`` and ``reviews`` to a random subset, the same each time:
+    so many documents, and so many of the queries that they answer. The other tasks stand for
+    published figures and are used whole. Raises ``StudyError`` for an unknown task or limit.
+    """
+    check(name, limits)
     if name in sets.STS:
         return StsTask(name, sets.sts_pairs(name))
     whole = {"docs": sets.docs_retrieval, "reviews": sets.reviews_retrieval}
@@ -136,16 +143,19 @@ def _some(frame: pl.DataFrame, count: int | None, *purpose: str) -> pl.DataFrame
     return frame[np.sort(rows)]
 
 
-def training_texts(name: str, count: int) -> Sequence[str]:
-    """At most ``count`` texts of the kind of ``name``'s documents, from training splits alone.
+def training_kinds(name: str) -> tuple[str, ...]:
+    """Whose training texts stand for those of a task: its own if it has any.
 
-    ``docs`` and ``reviews`` have such a split. For the others, half of each of these two: texts of
-    another kind, as none of their own may be looked at.
+    The others have no training split that is free to use, so texts of another kind must do.
     """
     folder(name)
-    if name not in ("docs", "reviews"):
-        half = count // 2
-        return [*training_texts("docs", half), *training_texts("reviews", count - half)]
+    return (name,) if name in _OWN_TRAINING else _OWN_TRAINING
+
+
+def training_texts(name: str, count: int) -> list[str]:
+    """At most ``count`` of the documents in the training split of ``docs`` or ``reviews``."""
+    if name not in _OWN_TRAINING:
+        raise StudyError(f"{name!r} has no training texts: take those of docs or reviews.")
     column = {"docs": "document", "reviews": "text"}[name]
     texts = sets.split(name, "train").select(column)
     return _some(texts, count, name, "training texts")[column].to_list()

@@ -3,6 +3,7 @@
 import altair as alt
 import polars as pl
 
+from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import COLOURS
 from embedstudy.study.evidence import budget_name, with_budget_names
 
@@ -27,13 +28,14 @@ def _zero(frame: pl.DataFrame) -> alt.Chart:
     return alt.Chart(frame).mark_rule(strokeDash=[6, 4], color="#333").encode(x=alt.datum(0))
 
 
-def deltas(comparison: pl.DataFrame) -> alt.TopLevelMixin:
-    """Difference of test AUC to the full table with its 95 % interval, a panel a budget.
+def deltas(comparison: pl.DataFrame, axes: Axes = TABLES) -> alt.TopLevelMixin:
+    """Difference of quality to the uncompressed model, a panel a budget.
 
-    The dashed line at zero is the uncompressed table.
+    A bar is the 95 % interval. The dashed line at zero is the uncompressed model.
     """
     frame = _named(comparison)
-    x = alt.X("delta:Q", title="test AUC minus full table's (95 % interval)")
+    name = axes.quality.column
+    x = alt.X("delta:Q", title=f"{axes.quality.name} minus uncompressed")
     y = alt.Y("label:N", title=None, sort=None)
     base = alt.Chart(frame).encode(y=y)
     layered = alt.layer(
@@ -41,9 +43,9 @@ def deltas(comparison: pl.DataFrame) -> alt.TopLevelMixin:
         base.mark_rule(strokeWidth=2, color=_BLUE).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=60, color=_BLUE, opacity=1).encode(
             x=x,
-            tooltip=["label:N", "budget_name:N", *_numbers("delta", "low", "high", "test_auc")],
+            tooltip=["label:N", "budget_name:N", *_numbers("delta", "low", "high", name)],
         ),
-    ).properties(width=210, height=alt.Step(20))
+    ).properties(width=185, height=alt.Step(20))
     return _by_budget(layered, frame)
 
 
@@ -72,12 +74,12 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
     shapes = alt.Scale(domain=kinds, range=["circle", "square", "triangle-up"])
     points = alt.Chart(frame).mark_point(filled=True, size=60, opacity=0.9).encode(
         y=alt.Y("label:N", title=None, sort=None),
-        x=alt.X("delta:Q", title="test AUC minus full table's"),
+        x=alt.X("delta:Q", title="AUC minus uncompressed"),
         color=alt.Color("slice:N", scale=scale, sort=kinds).legend(title="events", orient="top"),
         shape=alt.Shape("slice:N", scale=shapes, sort=kinds).legend(title="events", orient="top"),
         tooltip=["label:N", "budget_name:N", "slice:N", *_numbers("delta")],
     )  # fmt: skip
-    layered = alt.layer(_zero(frame), points).properties(width=210, height=alt.Step(20))
+    layered = alt.layer(_zero(frame), points).properties(width=185, height=alt.Step(20))
     return _by_budget(layered, frame)
 
 
@@ -94,12 +96,12 @@ def train_bytes(rows: pl.DataFrame) -> alt.TopLevelMixin:
     frame = means.filter(pl.col("method") != "full").join(full, on="panel", how="left")
     base = alt.Chart(frame).encode(y=alt.Y("label:N", title=None, sort=None))
     layered = alt.layer(
-        base.mark_rule(strokeDash=[6, 4], color="#333").encode(x="full:Q"),
+        alt.Chart(frame).mark_rule(strokeDash=[6, 4], color="#333").encode(x="max(full):Q"),
         base.mark_point(filled=True, size=60, color=_BLUE, opacity=1).encode(
-            x=alt.X("share:Q", title="training bytes / bytes of the fp32 table").scale(zero=True),
+            x=alt.X("share:Q", title="training bytes / table bytes").scale(zero=True),
             tooltip=["label:N", "budget_name:N", alt.Tooltip("share:Q", format=".2f")],
         ),
-    ).properties(width=210, height=alt.Step(20))
+    ).properties(width=185, height=alt.Step(20))
     return _by_budget(layered, frame)
 
 
@@ -118,7 +120,9 @@ def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:
         base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
         base.mark_tick(thickness=2, color="#000", size=16).encode(x="margin:Q"),
         base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=alt.X("effect:Q", title="difference of test AUC (95 % interval; tick: margin)"),
+            x=alt.X(
+                "effect:Q", title="difference of AUC, or of points (95 % interval; tick: margin)"
+            ),
             color=colour,
             shape=alt.Shape("verdict:N", scale=shapes, title="verdict"),
             tooltip=[
@@ -130,4 +134,6 @@ def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:
             ],
         ),
     ).properties(width=380, height=alt.Step(24))
-    return layered.facet(row=alt.Row("panel:N", title=None)).resolve_scale(x="independent")
+    return layered.facet(row=alt.Row("panel:N", title=None, sort=None)).resolve_scale(
+        x="independent", y="independent"
+    )

@@ -3,33 +3,42 @@
 import altair as alt
 import polars as pl
 
+from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import BYTES, look
 from embedstudy.study.evidence import CELL, with_budget_names
 from embedstudy.study.pareto import SLACK, pareto
 
 
-def points_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """One point a method and budget: mean, lowest and highest test AUC over seeds."""
-    auc = pl.col("test_auc")
+def points_of(rows: pl.DataFrame, axes: Axes = TABLES) -> pl.DataFrame:
+    """One point a method and budget: mean, lowest and highest quality over seeds."""
+    name = axes.quality.column
+    quality = pl.col(name)
     ok = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full"))
     points = ok.group_by([*CELL, "family"], maintain_order=True).agg(
-        test_auc=auc.mean(), lowest=auc.min(), highest=auc.max(), seeds=auc.count(),
-        serve_bytes=pl.col("serve_bytes").max(),
+        **{name: quality.mean()}, lowest=quality.min(), highest=quality.max(),
+        seeds=quality.count(), serve_bytes=pl.col("serve_bytes").max(),
     )  # fmt: skip
     return with_budget_names(points)
 
 
 def _panel(
-    points: pl.DataFrame, full: float | None, title: str, names: list[str], pick: alt.Parameter
+    points: pl.DataFrame,
+    full: dict[str, float],
+    title: str,
+    names: list[str],
+    pick: alt.Parameter,
+    axes: Axes,
 ) -> alt.LayerChart:
     colour, shape, dash = look(names)
-    front = pareto(points.select("serve_bytes", "test_auc").rows(), SLACK)
+    quality = axes.quality
+    front = pareto(points.select("serve_bytes", quality.column).rows(), SLACK)
     points = points.with_columns(front=pl.Series(front))
     faded = alt.condition(pick, alt.value(1.0), alt.value(0.08))
-    x = alt.X("serve_bytes:Q", title="bytes of the served file (log scale)").scale(
+    x = alt.X("serve_bytes:Q", title=axes.bytes_title).scale(
         type="log", nice=False, padding=24
-    ).axis(labelExpr=BYTES, tickCount=6)  # fmt: skip
-    y = alt.Y("test_auc:Q", title="test AUC (mean over seeds)").scale(zero=False).axis(format=".3f")
+    ).axis(labelExpr=BYTES, tickCount=6, labelOverlap="greedy", labelSeparation=8)  # fmt: skip
+    y = alt.Y(f"{quality.column}:Q", title=f"{quality.title} (mean over seeds)")
+    y = y.scale(zero=False).axis(format=axes.tick)
     base = alt.Chart(points).encode(
         x=x,
         color=alt.Color("label:N", scale=colour, title="method (click to single out)"),
@@ -43,9 +52,9 @@ def _panel(
         alt.Tooltip("label:N", title="method"),
         alt.Tooltip("budget_name:N", title="budget"),
         alt.Tooltip("serve_bytes:Q", title="bytes", format=","),
-        alt.Tooltip("test_auc:Q", title="test AUC", format=".4f"),
-        alt.Tooltip("lowest:Q", title="lowest seed", format=".4f"),
-        alt.Tooltip("highest:Q", title="highest seed", format=".4f"),
+        alt.Tooltip(f"{quality.column}:Q", title=quality.title, format=axes.number),
+        alt.Tooltip("lowest:Q", title="lowest seed", format=axes.number),
+        alt.Tooltip("highest:Q", title="highest seed", format=axes.number),
         alt.Tooltip("seeds:Q", title="seeds"),
     ]
     marks = base.mark_point(size=70, filled=True).encode(
@@ -57,35 +66,43 @@ def _panel(
         size=230, filled=False, stroke="#444", strokeWidth=1.3, shape="circle"
     ).encode(x=x, y=y)  # fmt: skip
     layers = [lines, spread, marks, ring]
-    if full is not None:
-        reference = alt.Chart(pl.DataFrame({"auc": [full], "text": [f"full table {full:.4f}"]}))
+    for words, value in full.items():
+        text = f"{words} {quality.plain(value)}"
+        reference = alt.Chart(pl.DataFrame({"full": [value], "text": [text]}))
         layers.append(
-            reference.mark_rule(strokeDash=[6, 4], color="#333", strokeWidth=1.4).encode(y="auc:Q")
+            reference.mark_rule(strokeDash=[6, 4], color="#333", strokeWidth=1.4).encode(y="full:Q")
         )
         layers.append(
             reference.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color="#333").encode(
-                y="auc:Q", x=alt.value(0), text="text:N"
+                y="full:Q", x=alt.value(0), text="text:N"
             )
         )
     return alt.layer(*layers).properties(width=560, height=340, title=title)
 
 
-def frontier(rows: pl.DataFrame, title: str | None = None) -> alt.VConcatChart:
-    """Test AUC against bytes of the served file, a panel for each data set and backbone.
+def uncompressed(rows: pl.DataFrame, cell: dict, axes: Axes) -> dict[str, float]:
+    """Label and mean quality of the uncompressed model on a data set and backbone; empty if none."""
+    same = [pl.col(name) == value for name, value in cell.items()]
+    full = rows.filter(pl.col("method") == "full", pl.col("status") == "ok", *same)
+    if full.is_empty():
+        return {}
+    return {full["label"][0]: full[axes.quality.column].mean()}
+
+
+def frontier(rows: pl.DataFrame, title: str | None = None, axes: Axes = TABLES) -> alt.VConcatChart:
+    """Quality against bytes, a panel for each data set and backbone.
 
     Points are means over seeds with a bar from the lowest to the highest; ringed points are on the
-    Pareto front; the dashed line is the uncompressed table. Runs that are not ok are left out.
+    Pareto front; the dashed line is the uncompressed model. Runs that are not ok are left out.
     """
-    points = points_of(rows)
+    points = points_of(rows, axes)
     names = points["label"].unique(maintain_order=True).to_list()
     pick = alt.selection_point(fields=["label"], bind="legend", name="pick")
     panels = []
     for (dataset, backbone), group in points.group_by(["dataset", "backbone"], maintain_order=True):
-        same = (pl.col("dataset") == dataset) & (pl.col("backbone") == backbone)
-        full = rows.filter(same & (pl.col("method") == "full"))["test_auc"].mean()
-        panels.append(
-            _panel(group, full, f"{dataset}, {backbone}: quality against bytes", names, pick)
-        )
+        full = uncompressed(rows, {"dataset": dataset, "backbone": backbone}, axes)
+        words = f"{dataset}, {backbone}: quality against bytes"
+        panels.append(_panel(group, full, words, names, pick, axes))
     if panels:  # one selection, in the first panel, serves all
         panels[0].layer[0] = panels[0].layer[0].add_params(pick)
     chart = alt.vconcat(*panels).resolve_scale(x="independent", y="independent")

@@ -34,13 +34,11 @@ def allocation(frame: pl.DataFrame, dim: int) -> alt.TopLevelMixin:
     ``frame``: label, field, start, end (shares of the field's ids), dims.
     """
     base = alt.Chart(frame).encode(y=alt.Y("field:N", title=None, sort=None))
-    shares = alt.X("start:Q", title="ids of the field, most frequent first").scale(domain=[0, 1])
+    shares = alt.X("start:Q", title="ids, most frequent first").scale(domain=[0, 1])
     bars = base.mark_bar(stroke="white").encode(
         x=shares.axis(format="%", tickCount=3),
         x2="end:Q",
-        color=alt.Color("dims:Q", title="dimensions kept (mean)").scale(
-            scheme="viridis", domain=[0, dim]
-        ),
+        color=alt.Color("dims:Q", title="dimensions").scale(scheme="viridis", domain=[0, dim]),
         tooltip=[
             "label:N",
             "field:N",

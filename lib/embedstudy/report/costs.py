@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from embedstudy.report import text_costs
 from embedstudy.study import claims, time_claims
 from embedstudy.study.use_cases import use_cases
 
@@ -17,7 +18,18 @@ _SHOWN = {  # column -> heading, digits
 }
 _IDENTITY = ["dataset", "backbone", "budget", "label"]
 # Headings of columns that hold text.
-TEXT = ("dataset", "backbone", "budget", "method", "need", "claim", "left", "right", "verdict")
+TEXT = (
+    "what",
+    "dataset",
+    "backbone",
+    "budget",
+    "method",
+    "need",
+    "claim",
+    "left",
+    "right",
+    "verdict",
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ def _runs(section: str, reports: Path, results: Path) -> Measured | None:
         return None
     identity = [name for name in _IDENTITY if name in frame.columns]
     measures = [name for name in _SHOWN if name in frame.columns]
+    if not measures:
+        return None
     means = (
         frame.drop_nulls(measures[:1])
         .group_by(identity, maintain_order=True)
@@ -91,6 +105,14 @@ def _runs(section: str, reports: Path, results: Path) -> Measured | None:
         "process. They change from run to run and from machine to machine."
     )
     return Measured("Costs", note, headings, [_plain(row) for row in texts.rows()])
+
+
+def _texts(section: str, reports: Path, results: Path) -> Measured | None:
+    found = text_costs.tables(section, reports, results)
+    if found is None:
+        return None
+    note = "One thread. Times change from run to run and from machine to machine."
+    return Measured("Costs", note, *found)
 
 
 def _plain(row: tuple) -> list[str]:
@@ -149,5 +171,5 @@ def measured(section: str, reports: Path, results: Path) -> list[Measured]:
     found = {
         "frontier": lambda: _needs(reports, results),
         "claims": lambda: _time_claims(reports, results, ledger),
-    }.get(section, lambda: _runs(section, reports, results))()
+    }.get(section, lambda: _runs(section, reports, results) or _texts(section, reports, results))()
     return [found] if found is not None and found.rows else []

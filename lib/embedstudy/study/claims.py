@@ -12,6 +12,7 @@ from embedstudy.measure.significance import Effect, holm
 from embedstudy.study import atomic
 from embedstudy.study.evidence import Evidence
 from embedstudy.study.params import Number, check
+from embedstudy.study.units import BY_PLACE
 
 _SIDE = {"family": str, "method": str, "label": str, "best": bool}
 _SIDE |= {"families": [str], "labels": [str]}  # one of several
@@ -22,9 +23,9 @@ _CLAIM = {
     "left": _SIDE,
     "right": _SIDE,
     "budgets": [Number(0, 1, above=True)],
-    "margin": Number(-1, 10),
+    "margin": Number(-100, 100),
 }
-_OPTIONAL = {"reason": str, "measure": str}
+_OPTIONAL = {"reason": str, "measure": str, "place": set(BY_PLACE)}
 LEVEL = 0.05
 MEASURE = "train_seconds"  # what a claim may be about besides AUC; see ``time_claims``
 
@@ -97,24 +98,26 @@ def _one_label_a_budget(side: pl.DataFrame, claim: dict, name: str) -> None:
         )
 
 
-def evaluate(evidence: Evidence, claims: list[dict]) -> pl.DataFrame:
-    """A line a claim, data set and backbone: id, text, source, dataset, backbone, left, right,
-    effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict.
+def evaluate(places: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
+    """A line a claim, data set and backbone: id, text, source, place, dataset, backbone, left,
+    right, effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict.
 
-    A claim that no runs speak to (a side missing or not feasible) has the verdict "no runs";
-    claims about time are not among them, as times are no result.
+    ``places``: the evidence of each place that was run; a claim is about tables unless it names
+    another. A claim that no runs speak to (a side missing or not feasible) has the verdict "no
+    runs"; claims about time are not among them, as times are no result.
     """
-    known = {name: set(evidence.rows[name]) for name in ("family", "method", "label")}
     lines, effects = [], []
-    cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
     for claim in claims:
-        if "measure" in claim:
-            continue  # judged where the times are
+        place = claim.get("place", "tables")
+        if "measure" in claim or place not in places:
+            continue  # judged where the times are; or not run
+        evidence = places[place]
         for name in ("left", "right"):
-            _known(claim, name, known)
+            _known(claim, name, evidence.rows)
+        cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
         for cell in cells.to_dicts():
             line, effect = _evaluate_one(evidence, claim, cell)
-            lines.append(line)
+            lines.append(line | {"place": place})
             effects.append(effect)
     decided = [i for i, effect in enumerate(effects) if effect is not None]
     adjusted = holm([effects[i].p_value(lines[i]["margin"]) for i in decided])
@@ -123,14 +126,15 @@ def evaluate(evidence: Evidence, claims: list[dict]) -> pl.DataFrame:
     return pl.DataFrame(lines, infer_schema_length=None)
 
 
-def _known(claim: dict, name: str, known: dict[str, set]) -> None:
+def _known(claim: dict, name: str, rows: pl.DataFrame) -> None:
     """Raise ``StudyError`` if a side names what no run is."""
     for column, values in wanted(claim[name]):
+        known = set(rows[column])
         for value in values:
-            if value not in known[column]:
+            if value not in known:
                 raise StudyError(
                     f"claims.yaml: claim '{claim['id']}': no run has the {column} {value!r}; "
-                    f"there are {', '.join(sorted(known[column]))}."
+                    f"there are {', '.join(sorted(known))}."
                 )
 
 
@@ -158,9 +162,9 @@ def _varies(left: pl.DataFrame, right: pl.DataFrame) -> bool:
     return not any((side["method"] == "full").any() for side in (left, right))
 
 
-def evaluate_file(evidence: Evidence, path: Path | None = None) -> pl.DataFrame:
+def evaluate_file(places: dict[str, Evidence], path: Path | None = None) -> pl.DataFrame:
     """Evaluate ``claims.yaml`` and write ``verdicts.json`` into the chapter's results."""
-    verdicts = evaluate(evidence, read(path or paths.ROOT / "claims.yaml"))
+    verdicts = evaluate(places, read(path or paths.ROOT / "claims.yaml"))
     lines = verdicts.fill_nan(None).to_dicts()
     text = json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
     atomic.write_bytes(paths.results_of("claims") / "verdicts.json", text.encode())
@@ -175,10 +179,12 @@ def findings(verdicts: pl.DataFrame) -> list[str]:
         if line["effect"] is None:
             said.append(f"{where}: no pair of runs speaks to it at these budgets.")
             continue
+        unit = BY_PLACE[line["place"]]
+        low, high, margin = (unit.signed(line[name]) for name in ("low", "high", "margin"))
         said.append(
             f"{where}: {line['verdict']}; {line['left']} minus {line['right']} is "
-            f"{line['effect']:+.4f} AUC (95 % interval {line['low']:+.4f} to {line['high']:+.4f}, "
-            f"margin {line['margin']:+.4f}, Holm-adjusted p {_p_value(line['p'])}, "
+            f"{unit.signed(line['effect'])} {unit.name} (95 % interval {low} to {high}, "
+            f"margin {margin}, Holm-adjusted p {_p_value(line['p'])}, "
             f"{line['seeds']} seed{'s' * (line['seeds'] != 1)})."
         )
     return said

@@ -15,4 +15,5 @@ def fixed(threads: int = 1) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # said of widgets that no run shows
     }

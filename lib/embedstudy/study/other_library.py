@@ -5,7 +5,8 @@
 Not part of the study's environment: install ``deepctr-torch==0.3.0`` (with ``--no-deps``) into a
 scratch copy of it. Its DCN with matrix crosses is DCN-v2. It is given the study's dimensions and
 batch size, and, as it stops by epochs and not by validation, a small search on the *validation*
-split over its learning rate, its L2 on embeddings and the number of epochs. Prints one JSON object.
+split over its learning rate, its L2 on embeddings and the number of epochs. Writes
+``results/full/movielens_deepctr.json``.
 """
 
 import itertools
@@ -15,9 +16,11 @@ import sys
 import numpy as np
 import torch
 
+from embedstudy import paths
 from embedstudy.errors import StudyError
 from embedstudy.measure import quality
 from embedstudy.seeding import seed_everything
+from embedstudy.study import atomic
 from embedstudy.study.data import CtrData, Split, load_ctr
 
 _RATES, _DECAYS, _EPOCHS = (0.001, 0.004), (1e-5, 1e-4, 1e-3), 10
@@ -73,7 +76,8 @@ def main() -> None:
     tests += [_aucs(data, best["lr"], best["l2"], seed)[best["epochs"] - 1][1] for seed in (1, 2)]
     record = {"library": f"deepctr-torch {deepctr_torch.__version__}", "model": "DCN, matrix"}
     record |= {"chosen": best, "test_auc_by_seed": tests, "tried": len(lines)}
-    print(json.dumps(record, indent=1))
+    text = json.dumps(record, indent=1) + "\n"
+    atomic.write_bytes(paths.RESULTS / "full" / "movielens_deepctr.json", text.encode())
 
 
 if __name__ == "__main__":

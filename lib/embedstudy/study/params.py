@@ -137,12 +137,14 @@ def resolve_workers(workers: int | str | None = None, device: str = "cpu") -> in
 
 # -- chapters -------------------------------------------------------------------------------------
 def section_name(chapter: str) -> str:
-    """The section of a chapter.
+    """The section of a chapter: its name, outside of tables after that of its folder.
 
-    >>> section_name("tables/12-sharing-rows")
-    'sharing_rows'
+    >>> section_name("tables/12-sharing-rows"), section_name("codes/30-fewer-bits")
+    ('sharing_rows', 'codes_fewer_bits')
     """
-    return re.sub(r"^\d+-", "", Path(chapter).name).replace("-", "_")
+    folder, _, name = chapter.rpartition("/")
+    name = re.sub(r"^\d+-", "", name).replace("-", "_")
+    return name if folder in ("", "tables") else f"{folder}_{name}"
 
 
 def notebook_defaults(notebook: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from embedstudy import figures, paths
 from embedstudy.errors import StudyError
-from embedstudy.study import atomic
+from embedstudy.study import atomic, text_evidence
 from embedstudy.study.evidence import budget_name, collect, summary
 
 FOLDER = paths.RESULTS / "summary"
@@ -47,23 +47,57 @@ def points(table: pl.DataFrame) -> list[dict]:
     ]
 
 
+def text_metrics(table: pl.DataFrame) -> dict:
+    """task -> backbone -> label -> budget -> mean quality (3 digits), bytes, status."""
+    nested: dict = {}
+    for line in table.to_dicts():
+        quality = line["quality"]
+        cell = nested.setdefault(line["dataset"], {}).setdefault(line["backbone"], {})
+        cell.setdefault(line["label"], {})[budget_name(line["budget"])] = {
+            "quality": None if quality is None else round(quality, 3),
+            "serve_bytes": line["serve_bytes"],
+            "status": line["status"],
+        }
+    return nested
+
+
+def _save(name: str, content: object) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    atomic.write_bytes(FOLDER / f"{name}.json", text.encode())
+
+
 def write(chapters: list[str]) -> None:
     """Write ``results/summary``: metrics.json, frontier.json and a frontier SVG a data set."""
     rows = collect(chapters).rows
     table = summary(rows)
-    for name, content in (("metrics", metrics(table)), ("frontier", points(table))):
-        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        atomic.write_bytes(FOLDER / f"{name}.json", text.encode())
+    _save("metrics", metrics(table))
+    _save("frontier", points(table))
     for dataset in rows["dataset"].unique(maintain_order=True):
         chart = figures.families(rows.filter(pl.col("dataset") == dataset))
         figures.save_svg(chart, FOLDER / f"frontier-{dataset}.svg")
 
 
+def write_codes(chapters: list[str]) -> None:
+    """Write codes.json and a frontier SVG for the tasks that every machine has, docs and reviews."""
+    evidence = text_evidence.TextEvidence.collect(chapters)
+    rows = evidence.rows.filter(pl.col("dataset").is_in(["docs", "reviews"]))
+    _save("codes", text_metrics(text_evidence.summary(rows)))
+    below = (pl.col("method") == "full") | (pl.col("budget") < 1)
+    kinds = rows.filter(below).with_columns(family=pl.col("method"))
+    for (task,), group in kinds.group_by("dataset", maintain_order=True):
+        chart = figures.families(group, axes=figures.CODES)
+        figures.save_svg(chart, FOLDER / f"frontier-codes-{task}.svg")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapters", nargs="+", help="sections such as baselines")
+    parser.add_argument("chapters", nargs="+", help="on tables: sections such as baselines")
+    parser.add_argument("--codes", nargs="*", default=[], help="on codes")
+    arguments = parser.parse_args()
     try:
-        write(parser.parse_args().chapters)
+        write(arguments.chapters)
+        if arguments.codes:
+            write_codes(arguments.codes)
     except StudyError as error:
         sys.exit(f"error: {error}")
 

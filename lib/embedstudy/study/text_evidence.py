@@ -13,7 +13,7 @@ import polars as pl
 from embedstudy import paths
 from embedstudy.encoders import sets, tasks
 from embedstudy.errors import StudyError
-from embedstudy.measure.significance import resampling_weights
+from embedstudy.measure.significance import Effect, resampling_weights
 from embedstudy.study.evidence import CELL, Evidence
 from embedstudy.study.grid import GridResult
 from embedstudy.study.units import POINTS
@@ -49,6 +49,13 @@ class TextEvidence(Evidence):
         joined = pl.concat(rows, how="diagonal_relaxed")
         return cls(joined.unique("key", keep="first", maintain_order=True), scores, resamples)
 
+    def effect(self, left: pl.DataFrame, right: pl.DataFrame) -> Effect | None:
+        """Mean difference of quality, left minus right, paired by seed and example.
+
+        What draws nothing at random has one seed, which then stands for every seed of the other side.
+        """
+        return super().effect(_spread(left, right), _spread(right, left))
+
     def draws(self, row: dict) -> np.ndarray:
         """Quality of a run on each bootstrap sample of its task: [resamples]."""
         key = row["key"]
@@ -59,6 +66,13 @@ class TextEvidence(Evidence):
                 self._samples[size] = resampling_weights(len(values), self.resamples)
             self._draws[key] = _judge(row["dataset"]).draws(values, self._samples[size])
         return self._draws[key]
+
+
+def _spread(side: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    if side["seed"].n_unique() != 1 or other["seed"].n_unique() <= 1:
+        return side
+    seeds = other["seed"].unique(maintain_order=True)
+    return pl.concat([side.with_columns(seed=pl.lit(s, side["seed"].dtype)) for s in seeds])
 
 
 _FILES = ("rows", "scores")

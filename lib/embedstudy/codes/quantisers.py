@@ -1,0 +1,207 @@
+"""Codebooks learned by k-means: product, optimised product and residual quantisation, by faiss.
+
+The score is the inner product of a float query with the decoded vector, which is what asymmetric
+look-up tables add up. Training is by one thread and seeded, so that a codec is the same every time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import faiss
+import numpy as np
+
+from embedstudy.codes.base import Codec, check_count, check_option, sample
+from embedstudy.errors import StudyError
+from embedstudy.seeding import derive, numpy_generator
+
+_SAMPLE = 64  # training vectors a centroid at most
+
+
+class PQ(Codec):
+    """Product quantisation: the vector cut into parts, each replaced by the nearest of 2^bits centroids.
+
+    Jégou et al., "Product Quantization for Nearest Neighbor Search" (TPAMI 2011). ``parts`` must divide
+    the dimensions. The codebook is 2^bits x d floats, whatever the parts; with ``bits`` 4 there are
+    twice the parts in the same bytes and a sixteenth of the codebook.
+    """
+
+    method = "pq"
+
+    def __init__(self, parts: int, bits: int = 8):
+        super().__init__()
+        check_count(self.method, "parts", parts)
+        check_option(self.method, "bits", bits, (8, 4))
+        self.parts, self.bits = parts, bits
+
+    @property
+    def random(self) -> bool:
+        return True
+
+    def _name(self) -> str:
+        return self.method + ("" if self.bits == 8 else str(self.bits))
+
+    def check_dim(self, dim: int) -> None:
+        if dim % self.parts:
+            raise StudyError(
+                f"{self.name}: {dim} dimensions cannot be cut into {self.parts} equal parts: use a "
+                f"divisor of {dim}."
+            )
+
+    def code_bytes(self, dim: int) -> int:
+        return -(-self.parts * self.bits // 8)
+
+    def _fit(self, train: np.ndarray, seed: int) -> None:
+        with one_thread():
+            quantiser = self._untrained(seed)
+            quantiser.train(self._sample(train, seed))
+        self._keep(quantiser)
+
+    def _sample(self, train: np.ndarray, seed: int) -> np.ndarray:
+        limit = _SAMPLE * 2**self.bits
+        least = 2**self.bits
+        if len(train) < least:
+            raise StudyError(
+                f"{self.name} learns {least} centroids: give at least {least} training vectors, there "
+                f"are {len(train)}."
+            )
+        return sample(train, limit, numpy_generator(seed, self.method, "sample"))
+
+    def _untrained(self, seed: int) -> faiss.ProductQuantizer:
+        quantiser = faiss.ProductQuantizer(self.dim, self.parts, self.bits)
+        _seed(quantiser.cp, seed)
+        return quantiser
+
+    def _keep(self, quantiser: faiss.ProductQuantizer) -> None:
+        centroids = faiss.vector_to_array(quantiser.centroids)
+        self.codebooks["centroids"] = centroids.reshape(self.parts, 2**self.bits, -1)
+
+    def _quantiser(self) -> faiss.ProductQuantizer:
+        quantiser = faiss.ProductQuantizer(self.dim, self.parts, self.bits)
+        faiss.copy_array_to_vector(self.codebooks["centroids"].ravel(), quantiser.centroids)
+        return quantiser
+
+    def _encode(self, vectors: np.ndarray) -> np.ndarray:
+        with one_thread():
+            return self._quantiser().compute_codes(vectors)
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        with one_thread():
+            return self._quantiser().decode(np.ascontiguousarray(codes))
+
+
+class OPQ(PQ):
+    """Product quantisation after a learned rotation, found by turns with the codebooks.
+
+    Ge et al., "Optimized Product Quantization" (CVPR 2013), the non-parametric form. The rotation is
+    counted: d x d floats. ``iterations`` of codebook and rotation by turns.
+    """
+
+    method = "opq"
+
+    def __init__(self, parts: int, bits: int = 8, *, iterations: int = 10):
+        super().__init__(parts, bits)
+        check_count(self.method, "iterations", iterations)
+        self.iterations = iterations
+
+    def _fit(self, train: np.ndarray, seed: int) -> None:
+        train = self._sample(train, seed)
+        with one_thread():
+            inner = self._untrained(seed)
+            matrix = faiss.OPQMatrix(self.dim, self.parts)
+            matrix.pq = inner
+            matrix.niter, matrix.niter_pq, matrix.niter_pq_0 = self.iterations, 4, 10
+            matrix.max_train_points, matrix.verbose = len(train), False
+            matrix.train(train)
+            matrix.pq = None  # faiss does not own it
+            rotation = faiss.vector_to_array(matrix.A).reshape(self.dim, self.dim).T.copy()
+            quantiser = self._untrained(seed)
+            quantiser.train(np.ascontiguousarray(train @ rotation))
+        self._keep(quantiser)
+        self.codebooks["rotation"] = rotation
+
+    def _encode(self, vectors: np.ndarray) -> np.ndarray:
+        return super()._encode(np.ascontiguousarray(vectors @ self.codebooks["rotation"]))
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        return super()._decode(codes) @ self.codebooks["rotation"].T
+
+
+class RQ(Codec):
+    """Residual quantisation: a sum of centroids, each level coding what the levels before left over.
+
+    Chen et al., "Approximate Nearest Neighbor Search by Residual Vector Quantization" (Sensors 2010),
+    with the beam search of Babenko and Lempitsky's additive codes as in faiss; ``beam`` partial codes
+    are kept. One byte a level. Each level has 256 x d floats of codebook, so that at many bytes the
+    codebooks weigh more than the codes unless the index is large: compare ``bytes_per_vector``.
+    """
+
+    method = "rq"
+
+    def __init__(self, levels: int, *, beam: int = 4):
+        super().__init__()
+        check_count(self.method, "levels", levels)
+        check_count(self.method, "beam", beam)
+        self.levels, self.beam = levels, beam
+
+    @property
+    def random(self) -> bool:
+        return True
+
+    def code_bytes(self, dim: int) -> int:
+        return self.levels
+
+    def _fit(self, train: np.ndarray, seed: int) -> None:
+        if len(train) < 256:
+            raise StudyError(
+                f"rq learns 256 centroids a level: give at least 256 training vectors, there are "
+                f"{len(train)}."
+            )
+        train = sample(train, _SAMPLE * 256, numpy_generator(seed, "rq", "sample"))
+        with one_thread():
+            quantiser = self._untrained()
+            _seed(quantiser.cp, seed)
+            quantiser.train(train)
+        self.codebooks["centroids"] = faiss.vector_to_array(quantiser.codebooks).reshape(
+            self.levels, 256, self.dim
+        )
+
+    def _untrained(self) -> faiss.ResidualQuantizer:
+        quantiser = faiss.ResidualQuantizer(self.dim, self.levels, 8)
+        quantiser.train_type = (
+            faiss.ResidualQuantizer.Train_default
+        )  # plain k-means of each residual
+        quantiser.cp.niter = 10
+        quantiser.max_beam_size = self.beam
+        quantiser.use_beam_LUT = 1  # inner products of centroids once, not residuals of each vector
+        return quantiser
+
+    def _encode(self, vectors: np.ndarray) -> np.ndarray:
+        with one_thread():
+            quantiser = self._untrained()
+            faiss.copy_array_to_vector(self.codebooks["centroids"].ravel(), quantiser.codebooks)
+            quantiser.is_trained = True
+            quantiser.compute_codebook_tables()
+            return quantiser.compute_codes(vectors)
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        decoded = np.zeros((len(codes), self.dim), np.float32)
+        for level, centroids in enumerate(self.codebooks["centroids"]):
+            decoded += centroids[codes[:, level]]
+        return decoded
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """faiss with one thread, whose sums come in one order."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+
+def _seed(parameters: faiss.ClusteringParameters, seed: int) -> None:
+    parameters.seed = derive(seed, "quantiser") % 2**31
+    parameters.min_points_per_centroid = 1  # the codecs say themselves what is too few
+    parameters.max_points_per_centroid = _SAMPLE

@@ -1,0 +1,33 @@
+"""What stands on the axes of a chart of quality against bytes, in each place of the study."""
+
+from dataclasses import dataclass
+
+from embedstudy.study.units import AUC, POINTS, Quality
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The quality on the y-axis and what the bytes on the x-axis are bytes of."""
+
+    quality: Quality
+    bytes: str
+
+    @property
+    def bytes_title(self) -> str:
+        """'bytes of the served file (log scale)'."""
+        return f"bytes of {self.bytes} (log scale)"
+
+    @property
+    def tick(self) -> str:
+        """The format of a tick of quality: one digit fewer than a figure has."""
+        return f".{max(0, self.quality.digits - 1)}f"
+
+    @property
+    def number(self) -> str:
+        """The format of a figure of quality."""
+        return f".{self.quality.digits}f"
+
+
+TABLES = Axes(AUC, "the served file")
+ENCODERS = Axes(POINTS, "the encoder on disk")
+CODES = Axes(POINTS, "a vector, codebooks shared by a million")
