@@ -110,7 +110,7 @@ def test_the_winner_of_a_size_is_chosen_without_labels(result):
 def test_rescoring_counts_swapped_pairs(result):
     gathered = TextEvidence.of(result)
     pairs = {"good": "bad", "bad": "good"}  # each becomes the other, so the only pair swaps
-    table = code_questions.rescoring(gathered, pairs)
+    table = code_questions.rescoring(gathered, pairs, 0.25)
     assert table.filter(pl.col("dataset") == "docs")["place_before"].to_list() == [1, 2]
     assert table.filter(pl.col("dataset") == "docs")["place_after"].to_list() == [2, 1]
     assert "swaps 1 of 1 pairs" in code_questions.rescoring_findings(table)[0]

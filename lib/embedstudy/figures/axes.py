@@ -1,6 +1,6 @@
 """What stands on the axes of a chart of quality against bytes, in each place of the study."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedstudy.study.units import AUC, POINTS, Quality
 
@@ -30,4 +30,4 @@ class Axes:
 
 TABLES = Axes(AUC, "the served file")
 ENCODERS = Axes(POINTS, "the encoder on disk")
-CODES = Axes(POINTS, "a vector, codebooks shared by a million")
+CODES = Axes(replace(POINTS, title="nDCG@10 × 100"), "a vector, codebooks shared by a million")

@@ -6,6 +6,7 @@ import polars as pl
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import COLOURS
 from embedstudy.study.evidence import budget_name, with_budget_names
+from embedstudy.study.units import BY_PLACE
 
 _BLUE, _ORANGE, _GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
 
@@ -105,24 +106,31 @@ def train_bytes(rows: pl.DataFrame) -> alt.TopLevelMixin:
     return _by_budget(layered, frame)
 
 
-def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:
-    """Effect of each claim with its 95 % interval; the tick is the claim's margin."""
-    frame = verdicts.drop_nulls("effect").with_columns(
-        panel=pl.col("dataset") + ", " + pl.col("backbone")
-    )
+def claims(verdicts: pl.DataFrame) -> alt.VConcatChart:
+    """Effect of each claim with its 95 % interval, a panel a data set; the tick is its margin."""
+    decided = verdicts.drop_nulls("effect")
+    panels = [
+        _claims_panel(group, f"{dataset}, {backbone}")
+        for (dataset, backbone), group in decided.group_by(
+            ["dataset", "backbone"], maintain_order=True
+        )
+    ]
+    return alt.vconcat(*panels).resolve_scale(x="independent", y="independent")
+
+
+def _claims_panel(frame: pl.DataFrame, title: str) -> alt.LayerChart:
     kinds = ["holds", "does not hold", "not decided"]
     scale = alt.Scale(domain=kinds, range=[_GREEN, _ORANGE, "#666666"])
     shapes = alt.Scale(domain=kinds, range=["circle", "triangle-down", "square"])
-    base = alt.Chart(frame).encode(y=alt.Y("id:N", title=None, sort=None).axis(labelLimit=260))
     colour = alt.Color("verdict:N", scale=scale, title="verdict")
-    layered = alt.layer(
+    unit = BY_PLACE[frame["place"][0]].name
+    base = alt.Chart(frame).encode(y=alt.Y("id:N", title=None, sort=None).axis(labelLimit=260))
+    return alt.layer(
         _zero(frame),
         base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
         base.mark_tick(thickness=2, color="#000", size=16).encode(x="margin:Q"),
         base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=alt.X(
-                "effect:Q", title="difference of AUC, or of points (95 % interval; tick: margin)"
-            ),
+            x=alt.X("effect:Q", title=f"difference, {unit} (95 % interval; tick: margin)"),
             color=colour,
             shape=alt.Shape("verdict:N", scale=shapes, title="verdict"),
             tooltip=[
@@ -133,7 +141,4 @@ def claims(verdicts: pl.DataFrame) -> alt.TopLevelMixin:
                 "verdict:N",
             ],
         ),
-    ).properties(width=380, height=alt.Step(24))
-    return layered.facet(row=alt.Row("panel:N", title=None, sort=None)).resolve_scale(
-        x="independent", y="independent"
-    )
+    ).properties(width=380, height=alt.Step(22), title=title)

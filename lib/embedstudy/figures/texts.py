@@ -66,11 +66,12 @@ def effects(frame: pl.DataFrame, title: str) -> alt.TopLevelMixin:
             x=alt.X("delta:Q", title=title), tooltip=tooltip
         ),
     ).properties(width=300, height=alt.Step(19))
-    return layered.facet(facet=alt.Facet("dataset:N", title=None, sort=None), columns=2)
+    order = frame["dataset"].unique(maintain_order=True).to_list()
+    return layered.facet(facet=alt.Facet("dataset:N", title=None, sort=order), columns=2)
 
 
 def slopes(frame: pl.DataFrame) -> alt.TopLevelMixin:
-    """Quality of each codec before and after rescoring, a panel a task.
+    """nDCG@10 × 100 of each codec before and after rescoring, a panel a task.
 
     ``frame``: dataset, label, before, after.
     """
@@ -79,7 +80,7 @@ def slopes(frame: pl.DataFrame) -> alt.TopLevelMixin:
     colour, shape, dash = look(names)
     base = alt.Chart(long).encode(
         x=alt.X("when:N", title="rescoring", sort=["before", "after"]).axis(labelAngle=0),
-        y=alt.Y("value:Q", title="nDCG@10 × 100").scale(zero=False),
+        y=alt.Y("value:Q", title=None).scale(zero=False),
         color=alt.Color("label:N", scale=colour, title="first stage"),
     )
     layered = alt.layer(
@@ -88,7 +89,8 @@ def slopes(frame: pl.DataFrame) -> alt.TopLevelMixin:
             shape=alt.Shape("label:N", scale=shape, title="first stage"),
             tooltip=["dataset:N", "label:N", "when:N", alt.Tooltip("value:Q", format=".2f")],
         ),
-    ).properties(width=200, height=260)
-    return layered.facet(column=alt.Column("dataset:N", title=None, sort=None)).resolve_scale(
+    ).properties(width=130, height=260)
+    order = frame["dataset"].unique(maintain_order=True).to_list()
+    return layered.facet(column=alt.Column("dataset:N", title=None, sort=order)).resolve_scale(
         y="independent"
     )

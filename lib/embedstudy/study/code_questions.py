@@ -59,6 +59,14 @@ def _spoken(line: dict) -> str:
     return f"{POINTS.signed(line['delta'])} points ({low} to {high})"
 
 
+def kinds(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of codecs with their kind as ``family``: the method, or how dimensions were left out."""
+    reduced = pl.col("label").str.replace(r"-[^-]+$", "")
+    kind = pl.when(pl.col("method") == "projected").then(reduced).otherwise(pl.col("method"))
+    below = (pl.col("method") == "full") | (pl.col("budget") < 1)
+    return rows.filter(below).with_columns(family=kind)
+
+
 def contest(evidence: TextEvidence, budget: float) -> pl.DataFrame:
     """Every codec of one size against the best of them, a table a task in one frame.
 
@@ -108,15 +116,19 @@ def contest_findings(table: pl.DataFrame, size: int) -> list[str]:
     return said
 
 
-def rescoring(evidence: TextEvidence, pairs: dict[str, str]) -> pl.DataFrame:
-    """Quality of codecs before and after their short lists are ranked anew.
+def rescoring(evidence: TextEvidence, pairs: dict[str, str], budget: float) -> pl.DataFrame:
+    """Quality of codecs of one size before and after their short lists are ranked anew.
 
-    ``pairs`` names for each first-stage label that of its rescored form. Columns: dataset, label,
+    ``pairs`` names for each first-stage label that of its rescored form, whatever its size. Columns: dataset, label,
     before, after, place_before, place_after (1 is the best).
     """
-    means = evidence.ok.group_by(_SAME, maintain_order=True).agg(pl.col("quality").mean())
+    sized = evidence.ok.filter((pl.col("budget") - budget).abs() < 1e-9)
+    before, means = (
+        rows.group_by(_SAME, maintain_order=True).agg(pl.col("quality").mean())
+        for rows in (sized, evidence.ok.filter(pl.col("label").is_in(list(pairs.values()))))
+    )
     names = pl.DataFrame({"label": list(pairs), "then": list(pairs.values())})
-    before = means.join(names, on="label", maintain_order="left").rename({"quality": "before"})
+    before = before.join(names, on="label", maintain_order="left").rename({"quality": "before"})
     after = means.rename({"label": "then", "quality": "after"})
     joined = before.join(after, on=["dataset", "then"], maintain_order="left").drop("then")
     return joined.with_columns(

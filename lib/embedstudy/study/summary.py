@@ -13,6 +13,7 @@ import polars as pl
 from embedstudy import figures, paths
 from embedstudy.errors import StudyError
 from embedstudy.study import atomic, text_evidence
+from embedstudy.study.code_questions import kinds
 from embedstudy.study.evidence import budget_name, collect, summary
 
 FOLDER = paths.RESULTS / "summary"
@@ -82,9 +83,7 @@ def write_codes(chapters: list[str]) -> None:
     evidence = text_evidence.TextEvidence.collect(chapters)
     rows = evidence.rows.filter(pl.col("dataset").is_in(["docs", "reviews"]))
     _save("codes", text_metrics(text_evidence.summary(rows)))
-    below = (pl.col("method") == "full") | (pl.col("budget") < 1)
-    kinds = rows.filter(below).with_columns(family=pl.col("method"))
-    for (task,), group in kinds.group_by("dataset", maintain_order=True):
+    for (task,), group in kinds(rows).group_by("dataset", maintain_order=True):
         chart = figures.families(group, axes=figures.CODES)
         figures.save_svg(chart, FOLDER / f"frontier-codes-{task}.svg")
 
