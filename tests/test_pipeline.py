@@ -15,7 +15,7 @@ from embedstudy.errors import StudyError
 from embedstudy.sources import manifest
 from embedstudy.study.params import chapters
 
-CHAPTERS = (
+TABLES = (
     "baselines",
     "sharing_rows",
     "generated_rows",
@@ -23,6 +23,7 @@ CHAPTERS = (
     "fewer_dimensions",
     "fewer_nonzeros",
 )
+CHAPTERS = (*TABLES, "encoders_baseline", "encoders_word_table", "codes_fewer_bits")
 
 
 def data_is_complete():
@@ -110,6 +111,8 @@ def test_every_run_succeeded_or_was_honestly_not_feasible(checkout):
     for chapter in CHAPTERS:
         rows = pl.read_parquet(checkout.folder / "results" / chapter / "rows.parquet")
         assert set(rows["status"]) <= {"ok", "infeasible"}
+        if chapter not in TABLES:
+            continue
         ok = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full"))
         assert (ok["serve_bytes"] <= ok["budget_bytes"]).all()
         for row in ok.to_dicts():

@@ -97,6 +97,8 @@ def test_mistakes_are_one_sentence():
         codes.build("pq", {"parts": 5}).fit(TRAIN)
     with pytest.raises(StudyError, match="give at least 256 training vectors, there are 100"):
         codes.build("pq", {"parts": 4}).fit(TRAIN[:100])
+    with pytest.raises(StudyError, match="opq4 learns a rotation of 32 dim.*there are 20"):
+        codes.build("opq", {"parts": 4, "bits": 4}).fit(TRAIN[:20])
     with pytest.raises(StudyError, match="itq: 64 bits are asked of vectors of 32"):
         codes.build("itq", {"bits": 64}).fit(TRAIN)
     with pytest.raises(StudyError, match="bits is 3, it must be one of 8, 4"):

@@ -84,12 +84,12 @@ def test_sentences_are_in_points(result):
     assert line["delta"] < 0
 
 
-def test_claims_name_the_place_they_are_about(result):
+def test_claims_name_the_chapter_they_are_about(result):
     claim = {
-        "id": "c", "text": "t", "source": "s", "place": "codes", "left": {"label": "bad"},
+        "id": "c", "text": "t", "source": "s", "chapter": "codes", "left": {"label": "bad"},
         "right": {"method": "full"}, "budgets": [0.25], "margin": -1,
     }  # fmt: skip
-    elsewhere = claim | {"id": "d", "place": "encoders"}
+    elsewhere = claim | {"id": "d", "chapter": "encoders"}
     table = claims.evaluate({"codes": TextEvidence.of(result)}, [claim, elsewhere])
     assert table["id"].to_list() == ["c", "c"]
     assert table["verdict"].to_list() == ["does not hold"] * 2
@@ -156,3 +156,9 @@ def test_published_figures_stand_beside_ours():
     assert said[0].startswith("1 of 2 published figures come out within 0.1 points")
     assert said[1].startswith("docs: BM25 is worse than the encoder (-9.00 points")
     assert said[2].startswith("The word table takes 60.0%")
+
+
+def test_the_example_of_chapter_20_by_hand():
+    vectors = {"query": [1.0, 0.0], "a": [0.6, 0.8], "b": [0.8, -0.6], "c": [0.0, 1.0]}
+    assert encoder_baseline.one_query(vectors, "b") == 1
+    assert encoder_baseline.one_query(vectors, "a") == pytest.approx(1 / np.log2(3))

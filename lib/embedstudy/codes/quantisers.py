@@ -104,6 +104,11 @@ class OPQ(PQ):
         self.iterations = iterations
 
     def _fit(self, train: np.ndarray, seed: int) -> None:
+        if len(train) < self.dim:  # faiss reads beyond its memory
+            raise StudyError(
+                f"{self.name} learns a rotation of {self.dim} dimensions: give at least as many "
+                f"training vectors, there are {len(train)}."
+            )
         train = self._sample(train, seed)
         with one_thread():
             inner = self._untrained(seed)

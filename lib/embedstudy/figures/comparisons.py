@@ -6,7 +6,6 @@ import polars as pl
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import COLOURS
 from embedstudy.study.evidence import budget_name, with_budget_names
-from embedstudy.study.units import BY_PLACE
 
 _BLUE, _ORANGE, _GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
 
@@ -111,8 +110,8 @@ def claims(verdicts: pl.DataFrame) -> alt.VConcatChart:
     decided = verdicts.drop_nulls("effect")
     panels = [
         _claims_panel(group, f"{dataset}, {backbone}")
-        for (dataset, backbone), group in decided.group_by(
-            ["dataset", "backbone"], maintain_order=True
+        for (dataset, backbone, _), group in decided.group_by(
+            ["dataset", "backbone", "unit"], maintain_order=True
         )
     ]
     return alt.vconcat(*panels).resolve_scale(x="independent", y="independent")
@@ -123,7 +122,7 @@ def _claims_panel(frame: pl.DataFrame, title: str) -> alt.LayerChart:
     scale = alt.Scale(domain=kinds, range=[_GREEN, _ORANGE, "#666666"])
     shapes = alt.Scale(domain=kinds, range=["circle", "triangle-down", "square"])
     colour = alt.Color("verdict:N", scale=scale, title="verdict")
-    unit = BY_PLACE[frame["place"][0]].name
+    unit = frame["unit"][0]
     base = alt.Chart(frame).encode(y=alt.Y("id:N", title=None, sort=None).axis(labelLimit=260))
     return alt.layer(
         _zero(frame),

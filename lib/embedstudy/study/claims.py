@@ -12,7 +12,7 @@ from embedstudy.measure.significance import Effect, holm
 from embedstudy.study import atomic
 from embedstudy.study.evidence import Evidence
 from embedstudy.study.params import Number, check
-from embedstudy.study.units import BY_PLACE
+from embedstudy.study.units import BY_NAME
 
 _SIDE = {"family": str, "method": str, "label": str, "best": bool}
 _SIDE |= {"families": [str], "labels": [str]}  # one of several
@@ -25,7 +25,7 @@ _CLAIM = {
     "budgets": [Number(0, 1, above=True)],
     "margin": Number(-100, 100),
 }
-_OPTIONAL = {"reason": str, "measure": str, "place": set(BY_PLACE)}
+_OPTIONAL = {"reason": str, "measure": str, "chapter": str}
 LEVEL = 0.05
 MEASURE = "train_seconds"  # what a claim may be about besides AUC; see ``time_claims``
 
@@ -98,26 +98,27 @@ def _one_label_a_budget(side: pl.DataFrame, claim: dict, name: str) -> None:
         )
 
 
-def evaluate(places: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
-    """A line a claim, data set and backbone: id, text, source, place, dataset, backbone, left,
-    right, effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict.
+def evaluate(gathered: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
+    """A line a claim, data set and backbone: id, text, source, dataset, backbone, left, right,
+    effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict, unit.
 
-    ``places``: the evidence of each place that was run; a claim is about tables unless it names
-    another. A claim that no runs speak to (a side missing or not feasible) has the verdict "no
-    runs"; claims about time are not among them, as times are no result.
+    ``gathered``: the evidence of "tables", all chapters on them together, and of other chapters by
+    their names; a claim is about tables unless it names a chapter. A claim that no runs speak to (a
+    side missing or not feasible) has the verdict "no runs"; claims about time are not among them, as
+    times are no result.
     """
     lines, effects = [], []
     for claim in claims:
-        place = claim.get("place", "tables")
-        if "measure" in claim or place not in places:
+        about = claim.get("chapter", "tables")
+        if "measure" in claim or about not in gathered:
             continue  # judged where the times are; or not run
-        evidence = places[place]
+        evidence = gathered[about]
         for name in ("left", "right"):
             _known(claim, name, evidence.rows)
         cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
         for cell in cells.to_dicts():
             line, effect = _evaluate_one(evidence, claim, cell)
-            lines.append(line | {"place": place})
+            lines.append(line | {"unit": evidence.quality.name})
             effects.append(effect)
     decided = [i for i, effect in enumerate(effects) if effect is not None]
     adjusted = holm([effects[i].p_value(lines[i]["margin"]) for i in decided])
@@ -162,9 +163,9 @@ def _varies(left: pl.DataFrame, right: pl.DataFrame) -> bool:
     return not any((side["method"] == "full").any() for side in (left, right))
 
 
-def evaluate_file(places: dict[str, Evidence], path: Path | None = None) -> pl.DataFrame:
+def evaluate_file(gathered: dict[str, Evidence], path: Path | None = None) -> pl.DataFrame:
     """Evaluate ``claims.yaml`` and write ``verdicts.json`` into the chapter's results."""
-    verdicts = evaluate(places, read(path or paths.ROOT / "claims.yaml"))
+    verdicts = evaluate(gathered, read(path or paths.ROOT / "claims.yaml"))
     lines = verdicts.fill_nan(None).to_dicts()
     text = json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
     atomic.write_bytes(paths.results_of("claims") / "verdicts.json", text.encode())
@@ -179,7 +180,7 @@ def findings(verdicts: pl.DataFrame) -> list[str]:
         if line["effect"] is None:
             said.append(f"{where}: no pair of runs speaks to it at these budgets.")
             continue
-        unit = BY_PLACE[line["place"]]
+        unit = BY_NAME[line["unit"]]
         low, high, margin = (unit.signed(line[name]) for name in ("low", "high", "margin"))
         said.append(
             f"{where}: {line['verdict']}; {line['left']} minus {line['right']} is "

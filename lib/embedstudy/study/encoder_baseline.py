@@ -1,11 +1,27 @@
 """What chapter 20 says about the encoder: published figures beside ours, BM25, where the bytes are."""
 
+import numpy as np
 import polars as pl
 
-from embedstudy.encoders.sets import PUBLISHED
+from embedstudy.encoders.evaluate import encoder_ndcg
+from embedstudy.encoders.sets import PUBLISHED, Retrieval
 from embedstudy.study.units import POINTS
 
 _CLOSE = 0.1  # points; a reproduction is one within it
+
+
+def one_query(vectors: dict[str, list[float]], right: str) -> float:
+    """nDCG@10 of the text ``query`` where the text ``right`` is the answer, for worked examples.
+
+    ``vectors``: a vector for the query and for each document, by the text.
+    """
+    documents = [text for text in vectors if text != "query"]
+    example = Retrieval(
+        pl.DataFrame({"id": documents, "text": documents}),
+        pl.DataFrame({"id": ["query"], "text": ["query"]}),
+        pl.DataFrame({"query": ["query"], "document": [right], "relevance": [1]}),
+    )
+    return encoder_ndcg(lambda texts: np.array([vectors[text] for text in texts]), example)[0]
 
 
 def against_published(rows: pl.DataFrame) -> pl.DataFrame:

@@ -23,4 +23,4 @@ class Quality:
 
 AUC = Quality("test_auc", "AUC", "test AUC", 4)
 POINTS = Quality("quality", "points", "nDCG@10 or Spearman, × 100", 2)
-BY_PLACE = {"tables": AUC, "encoders": POINTS, "codes": POINTS}
+BY_NAME = {quality.name: quality for quality in (AUC, POINTS)}

@@ -8,7 +8,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 from torch import Tensor, nn
 
-from embedstudy.encoders.word_table.module import WordTableTransformer, word_table
+from embedstudy.encoders.word_table.module import WordTableTransformer, pieces, word_table
 from embedstudy.errors import StudyError
 from embedstudy.seeding import generator
 from embedstudy.tables.base import Table, TableSpec
@@ -25,7 +25,7 @@ def piece_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> Tensor:
         return_token_type_ids=False, verbose=False,
     )["input_ids"]  # fmt: skip
     flat = np.concatenate([np.asarray(one, np.int64) for one in ids])
-    return torch.from_numpy(np.bincount(flat, minlength=word_table(encoder).num_embeddings))
+    return torch.from_numpy(np.bincount(flat, minlength=pieces(encoder)))
 
 
 def table_spec(encoder: SentenceTransformer, counts: Tensor) -> TableSpec:

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Self
 
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import nn
@@ -57,6 +58,17 @@ class WordTableTransformer(Transformer):
         return module
 
 
+def load_compressed(path: Path | str) -> SentenceTransformer:
+    """The encoder in ``path``, compressed or plain, in float32, for evaluation."""
+    return SentenceTransformer(
+        str(path),
+        device="cpu",
+        trust_remote_code=True,
+        local_files_only=True,
+        model_kwargs={"dtype": torch.float32},
+    ).eval()
+
+
 def word_table(encoder: SentenceTransformer) -> nn.Embedding:
     """The trained word table of a BERT-like encoder; raises ``StudyError`` if it has none."""
     embeddings = getattr(getattr(encoder[0], "auto_model", None), "embeddings", None)
@@ -67,6 +79,14 @@ def word_table(encoder: SentenceTransformer) -> nn.Embedding:
             "BERT-like encoder as it was trained."
         )
     return table
+
+
+def pieces(encoder: SentenceTransformer) -> int:
+    """The number of word pieces that an encoder, compressed or not, has vectors for."""
+    module = encoder[0]
+    if isinstance(module, WordTableTransformer):
+        return sum(module.words.field_rows)
+    return word_table(encoder).num_embeddings
 
 
 def replace_word_table(encoder: SentenceTransformer, table: Table) -> SentenceTransformer:

@@ -1,0 +1,54 @@
+"""What chapter 22 says: which compressor of the word table wins, what recovery and trimming do."""
+
+import polars as pl
+
+from embedstudy.study.evidence import nearest
+from embedstudy.study.text_evidence import TextEvidence
+from embedstudy.study.units import POINTS
+
+_AFTER = " + recovery"
+
+
+def findings(evidence: TextEvidence, comparison: pl.DataFrame) -> list[str]:
+    """``comparison``: every method against the whole encoder, a line a task, method and budget."""
+    return [
+        *nearest(comparison, POINTS, "the whole encoder"),
+        *_recovery(evidence),
+        *_trimming(evidence, comparison),
+    ]
+
+
+def _recovery(evidence: TextEvidence) -> list[str]:
+    """What distillation adds to each method, over its own form without."""
+    said = []
+    after = evidence.ok.filter(pl.col("label").str.ends_with(_AFTER))
+    cells = after.select("dataset", "label", "budget").unique(maintain_order=True)
+    for cell in cells.to_dicts():
+        same = [pl.col(name) == cell[name] for name in ("dataset", "budget")]
+        before = cell["label"].removesuffix(_AFTER)
+        effect = evidence.effect(
+            after.filter(*same, pl.col("label") == cell["label"]),
+            evidence.ok.filter(*same, pl.col("label") == before),
+        )
+        if effect is not None:
+            said.append(
+                f"{cell['dataset']}: recovery adds {POINTS.signed(effect.effect)} points to {before} "
+                f"at {cell['budget']:g} of the table ({POINTS.signed(effect.low)} to "
+                f"{POINTS.signed(effect.high)})."
+            )
+    return said
+
+
+def _trimming(evidence: TextEvidence, comparison: pl.DataFrame) -> list[str]:
+    """What share of the quality each trimmed vocabulary keeps."""
+    said = []
+    full = evidence.ok.filter(pl.col("method") == "full")
+    whole = dict(full.group_by("dataset").agg(pl.col("quality").mean()).rows())
+    trimmed = comparison.filter(pl.col("label") == "trimmed")
+    for (dataset,), group in trimmed.group_by("dataset", maintain_order=True):
+        kept = [
+            f"{1 + line['delta'] / whole[dataset]:.1%} with {line['budget']:.4g} of the pieces"
+            for line in group.sort("budget", descending=True).to_dicts()
+        ]
+        said.append(f"{dataset}: trimming keeps {', '.join(kept)}.")
+    return said
