@@ -23,7 +23,13 @@ TABLES = (
     "fewer_dimensions",
     "fewer_nonzeros",
 )
-CHAPTERS = (*TABLES, "encoders_baseline", "encoders_word_table", "codes_fewer_bits")
+CHAPTERS = (
+    *TABLES,
+    "encoders_baseline",
+    "encoders_matryoshka",
+    "encoders_word_table",
+    "codes_fewer_bits",
+)
 
 
 def data_is_complete():

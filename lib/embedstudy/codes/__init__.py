@@ -42,7 +42,7 @@ CODECS: dict[str, type[Codec]] = {
 }
 _LEAST_USE = 0.9  # share of the budget that a codec must use to be compared at it
 _RQ_LEVELS = 24  # beyond, codebooks of 400 kB a level weigh more than the codes
-_LEAST_WIDTH = {8: 4, 4: 2}  # dimensions a part; narrower ones are scalar quantisers, dearly fitted
+_LEAST_WIDTH = {8: 8, 4: 2}  # dimensions a part; narrower ones are scalar quantisers, dearly fitted
 
 
 def method_class(method: str) -> type[Codec]:
@@ -80,7 +80,7 @@ def candidates(dim: int, bytes_per_vector: int) -> list[Codec]:
 
     Codebooks come on top, as their share depends on the number of vectors (``bytes_per_vector`` of a
     codec and its codes). More bytes than fp32 needs are treated as fp32's. Residual quantisation is left
-    out above 24 bytes, product quantisation where its parts would be narrower than 4 dimensions (2 for
+    out above 24 bytes, product quantisation where its parts would be narrower than 8 dimensions (2 for
     parts of 4 bits). Integers come in their best rule; ``integer_rules`` lists the others.
 
     Raises ``InfeasibleBudget`` below one byte, ``StudyError`` for a number of dimensions below one.

@@ -22,7 +22,7 @@ _CLAIM = {
     "source": str,
     "left": _SIDE,
     "right": _SIDE,
-    "budgets": [Number(0, 1, above=True)],
+    "budgets": [Number(0, 2, above=True)],
     "margin": Number(-100, 100),
 }
 _OPTIONAL = {"reason": str, "measure": str, "chapter": str}

@@ -1,0 +1,201 @@
+"""Losses over depths and widths, and sub-models, on a tiny encoder of two layers."""
+
+import copy
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+
+from embedstudy.encoders import matryoshka
+from embedstudy.encoders.encode import encode
+from embedstudy.encoders.matryoshka.ese import principal
+from embedstudy.encoders.matryoshka.layers import pooled_layers
+from embedstudy.encoders.matryoshka.losses import divergence
+from embedstudy.errors import StudyError
+
+ANCHORS = ["the cat sat", "a dog", "flow of heat", "wing on a plate"]
+POSITIVES = ["the cat", "the dog sat", "heat", "a wing"]
+
+
+@pytest.fixture
+def model(encoder):
+    return copy.deepcopy(encoder).eval()
+
+
+@pytest.fixture
+def columns(model):
+    return [model.preprocess(texts) for texts in (ANCHORS, POSITIVES)]
+
+
+def base(model):
+    return MultipleNegativesRankingLoss(model)
+
+
+def test_one_pass_gives_the_vectors_of_every_sub_model(model):
+    pooled = pooled_layers(model, model.preprocess(ANCHORS))
+    for depth, dim in ((1, 32), (2, 32), (1, 8), (2, 5)):
+        cut = pooled[depth - 1][:, :dim]
+        expected = torch.nn.functional.normalize(cut, dim=1).detach().numpy()
+        assert encode(matryoshka.sub_model(model, (depth, dim)), ANCHORS) == pytest.approx(
+            expected, abs=1e-5
+        )
+    assert model[0].auto_model.config.output_hidden_states in (None, False)
+
+
+def test_without_sub_models_it_is_the_base_loss(model, columns):
+    assert matryoshka.PairsLoss(model, base(model), [])(columns, None).item() == pytest.approx(
+        base(model)(columns, None).item(), abs=1e-5
+    )
+
+
+def test_the_total_by_hand(model, columns):
+    pooled = [pooled_layers(model, features) for features in columns]
+
+    def part(depth, dim):
+        vectors = [layers[depth - 1][:, :dim] for layers in pooled]
+        return base(model).compute_loss_from_embeddings(vectors, None)
+
+    def pull(depth, dim):
+        student = torch.cat([layers[depth - 1][:, :dim] for layers in pooled])
+        teacher = torch.cat([layers[-1][:, :dim] for layers in pooled])
+        logs = student.log_softmax(1)
+        chance = teacher.softmax(1)
+        return (chance * (chance.log() - logs)).sum(1).mean()
+
+    full, pairs = part(2, 32), [(1, 8), (1, 16)]
+    sums = [part(*pair) + 0.3 * pull(*pair) for pair in pairs]
+    starbucks = matryoshka.StarbucksLoss(model, base(model), pairs)(columns, None)
+    assert starbucks.item() == pytest.approx((full + sum(sums)).item(), rel=1e-5)
+    means = [part(*pair) + pull(*pair) for pair in pairs]
+    every = matryoshka.PairsLoss(model, base(model), pairs)(columns, None)
+    assert every.item() == pytest.approx((full + sum(means) / 2).item(), rel=1e-5)
+
+
+def test_a_detached_teacher_is_not_taught_by_its_student():
+    vectors = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    student, teacher = vectors.clone().requires_grad_(), (vectors + 1.5 * vectors**2)
+    teacher = teacher.clone().requires_grad_()
+    loss = matryoshka.PairsLoss.__new__(matryoshka.PairsLoss)
+    torch.nn.Module.__init__(loss)
+    loss.kl, loss.kl_weight = "dims", 1.0
+    for detach in (True, False):
+        teacher.grad = None
+        loss.detach = detach
+        loss._alignment([student], [teacher]).backward()
+        assert (teacher.grad is None) == detach
+
+
+def test_the_pull_between_scores_ignores_what_cosines_do_not_see(model):
+    loss = matryoshka.PairsLoss(model, base(model), [], kl="scores")
+    full = [torch.randn(4, 8), torch.randn(4, 8)]
+    longer = [3 * one for one in full]
+    assert loss._alignment(longer, full).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_gradients_reach_every_block_but_a_shallow_loss_only_its_own(model, columns):
+    matryoshka.StarbucksLoss(model, base(model), [(1, 8)])(columns, None).backward()
+    for block in model[0].auto_model.encoder.layer:
+        assert block.attention.self.query.weight.grad.abs().sum() > 0
+
+
+def test_random_pairs_are_drawn_anew(model, columns):
+    pairs = [(1, 8), (1, 16), (2, 8)]
+    loss = matryoshka.RandomPairsLoss(model, base(model), pairs)
+    random.seed(0)
+    drawn = [loss.chosen()[0] for _ in range(30)]
+    assert set(drawn) == set(pairs)
+    random.seed(1)
+    first = loss(columns, None).item()
+    random.seed(1)
+    assert loss(columns, None).item() == first
+
+
+def test_principal_components_by_hand():
+    vectors = torch.tensor([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0]])
+    alike = (vectors.T @ vectors / 2**0.5).softmax(-1)
+    left, values, _ = torch.linalg.svd(alike)
+    assert torch.allclose(principal(vectors, 1), vectors @ (left[:, :1] * values[:1]))
+
+
+def test_the_other_losses_train(model, columns):
+    for loss in (
+        matryoshka.EspressoLoss(model, base(model), k=8),
+        matryoshka.OldMatryoshka2dLoss(model, base(model), [32, 8]),
+    ):
+        model.zero_grad()
+        value = loss(columns, None)
+        value.backward()
+        assert torch.isfinite(value)
+        assert model[0].auto_model.encoder.layer[0].output.dense.weight.grad.abs().sum() > 0
+
+
+def test_training_lowers_the_loss_and_repeats_itself(encoder):
+    def run():
+        trained = copy.deepcopy(encoder)
+        loss = matryoshka.StarbucksLoss(trained, base(trained), [(1, 8)])
+        losses = matryoshka.train(
+            trained, loss, [ANCHORS, POSITIVES], steps=30, batch=4, lr=2e-3, seed=0
+        )
+        return losses, encode(trained, ANCHORS)
+
+    (losses, vectors), (_, again) = run(), run()
+    assert losses[-1] < 0.7 * losses[0]
+    assert vectors.tobytes() == again.tobytes()
+
+
+def test_divergence_of_equal_vectors_is_zero():
+    one = torch.randn(3, 5)
+    assert divergence(one, one).item() == pytest.approx(0, abs=1e-6)
+
+
+# -- sub-models -------------------------------------------------------------------------------------
+def test_a_sub_model_loads_in_the_library_alone_and_is_smaller(model, tmp_path):
+    small = matryoshka.sub_model(model, (1, 8))
+    small.save(str(tmp_path / "small"))
+    model.save(str(tmp_path / "full"))
+    script = (
+        "import sys, json; from sentence_transformers import SentenceTransformer\n"
+        "print(json.dumps(SentenceTransformer(sys.argv[1]).encode(['the cat'])[0].tolist()))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "small")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    vector = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
+    assert vector == pytest.approx(encode(small, ["the cat"])[0], abs=1e-6)
+    sizes = [
+        sum(p.stat().st_size for p in (tmp_path / name).rglob("*.safetensors"))
+        for name in ("small", "full")
+    ]
+    assert sizes[0] < sizes[1]
+    assert isinstance(SentenceTransformer(str(tmp_path / "small"))[2], torch.nn.Module)
+
+
+def test_a_projection_takes_the_place_of_the_first_dimensions(model):
+    pooled = pooled_layers(model, model.preprocess(ANCHORS))[1].detach().numpy()
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 32)))[0].astype(np.float32)
+    mean = pooled.mean(0)
+    expected = (pooled - mean) @ axes[:, :6]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    found = encode(matryoshka.sub_model(model, (2, 6), axes, mean), ANCHORS)
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_mistakes_are_one_sentence(model):
+    with pytest.raises(StudyError, match="3 layers and 8 dimensions is asked of an encoder of 2"):
+        matryoshka.sub_model(model, (3, 8))
+    with pytest.raises(StudyError, match="1 layers and 64 dimensions is asked"):
+        matryoshka.StarbucksLoss(model, base(model), [(1, 64)])
+    with pytest.raises(StudyError, match="cannot be computed from vectors"):
+        matryoshka.PairsLoss(model, CachedMultipleNegativesRankingLoss(model), [])
+    with pytest.raises(StudyError, match="kl must be one of dims, scores, none"):
+        matryoshka.PairsLoss(model, base(model), [], kl="magic")
+    with pytest.raises(StudyError, match="There are 4 training rows, a batch takes 9"):
+        matryoshka.train(model, base(model), [ANCHORS, POSITIVES], steps=1, batch=9, lr=0.1, seed=0)
