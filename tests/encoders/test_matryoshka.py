@@ -12,6 +12,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
+    CoSENTLoss,
     MultipleNegativesRankingLoss,
 )
 
@@ -20,6 +21,8 @@ from embedstudy.encoders.encode import encode
 from embedstudy.encoders.matryoshka.ese import principal
 from embedstudy.encoders.matryoshka.layers import pooled_layers
 from embedstudy.encoders.matryoshka.losses import divergence
+from embedstudy.encoders.matryoshka.smae import StarbucksMAE
+from embedstudy.encoders.matryoshka.training import TrainingSet
 from embedstudy.errors import StudyError
 
 ANCHORS = ["the cat sat", "a dog", "flow of heat", "wing on a plate"]
@@ -143,13 +146,66 @@ def test_training_lowers_the_loss_and_repeats_itself(encoder):
         trained = copy.deepcopy(encoder)
         loss = matryoshka.StarbucksLoss(trained, base(trained), [(1, 8)])
         losses = matryoshka.train(
-            trained, loss, [ANCHORS, POSITIVES], steps=30, batch=4, lr=2e-3, seed=0
+            trained, [TrainingSet(loss, [ANCHORS, POSITIVES])], steps=30, batch=4, lr=2e-3, seed=0
         )
         return losses, encode(trained, ANCHORS)
 
     (losses, vectors), (_, again) = run(), run()
     assert losses[-1] < 0.7 * losses[0]
     assert vectors.tobytes() == again.tobytes()
+
+
+def test_sets_take_turns_and_judged_pairs_bring_their_labels(encoder):
+    trained = copy.deepcopy(encoder)
+    sets = [
+        TrainingSet(base(trained), [ANCHORS, POSITIVES]),
+        TrainingSet(
+            matryoshka.StarbucksLoss(trained, CoSENTLoss(trained), [(1, 8)]),
+            [ANCHORS, POSITIVES],
+            [1.0, 0.9, 0.1, 0.0],
+        ),
+    ]
+    losses = matryoshka.train(trained, sets, steps=4, batch=4, lr=1e-3, seed=0)
+    assert len(losses) == 4
+    assert losses[0] != pytest.approx(losses[1], rel=0.05), "two losses on the same texts"
+
+
+def test_the_clock_can_end_training(encoder):
+    trained = copy.deepcopy(encoder)
+    sets = [TrainingSet(base(trained), [ANCHORS, POSITIVES])]
+    losses = matryoshka.train(trained, sets, steps=1, batch=4, lr=1e-3, seed=0, seconds=0.3)
+    assert len(losses) > 1
+
+
+def test_masks_spare_special_tokens_and_hit_their_share(model):
+    loss = StarbucksMAE(model, [(1, 8)])
+    features = model.preprocess(["the cat sat on the mat"] * 400)
+    ids, targets = loss._masked(features, 0.4, torch.Generator().manual_seed(0))
+    hit = targets != -100
+    assert hit[:, 1:-1].float().mean() == pytest.approx(0.4, abs=0.03)
+    assert not hit[:, 0].any()
+    assert (ids[hit] == model.tokenizer.mask_token_id).all()
+    assert torch.equal(targets[hit], features["input_ids"][hit])
+    assert torch.equal(ids[~hit], features["input_ids"][~hit])
+
+
+def test_the_masked_loss_reads_the_first_numbers_only(model):
+    loss = StarbucksMAE(model, [(1, 8)]).eval()
+    vectors = torch.randn(2, 8)
+    wide = torch.cat([loss.dense.weight[:, :8], torch.full((32, 24), 9.0)], dim=1)
+    expected = loss._head(vectors, 8)
+    with torch.no_grad():
+        loss.dense.weight.copy_(wide)
+    assert torch.equal(loss._head(vectors, 8), expected)
+
+
+def test_pretraining_lowers_its_loss_at_every_size_together(encoder):
+    trained = copy.deepcopy(encoder)
+    losses = matryoshka.pretrain(
+        trained, ANCHORS, [(1, 8), (2, 32)], steps=60, batch=4, lr=3e-3, seed=0
+    )
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    assert encode(trained, ANCHORS).shape == (4, 32)
 
 
 def test_divergence_of_equal_vectors_is_zero():
@@ -197,5 +253,8 @@ def test_mistakes_are_one_sentence(model):
         matryoshka.PairsLoss(model, CachedMultipleNegativesRankingLoss(model), [])
     with pytest.raises(StudyError, match="kl must be one of dims, scores, none"):
         matryoshka.PairsLoss(model, base(model), [], kl="magic")
+    sets = [TrainingSet(base(model), [ANCHORS, POSITIVES])]
     with pytest.raises(StudyError, match="There are 4 training rows, a batch takes 9"):
-        matryoshka.train(model, base(model), [ANCHORS, POSITIVES], steps=1, batch=9, lr=0.1, seed=0)
+        matryoshka.train(model, sets, steps=1, batch=9, lr=0.1, seed=0)
+    with pytest.raises(StudyError, match="There are 4 texts, a batch takes 9"):
+        matryoshka.pretrain(model, ANCHORS, [(1, 8)], steps=1, batch=9, lr=0.1, seed=0)

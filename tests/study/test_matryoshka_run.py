@@ -9,6 +9,7 @@ from embedstudy.encoders import pretrained
 from embedstudy.errors import StudyError
 from embedstudy.study import matryoshka_findings, matryoshka_run
 from embedstudy.study.grid import GridResult
+from embedstudy.study.matryoshka_data import training_sets
 from embedstudy.study.matryoshka_grid import matryoshka_runs, size_budget
 from embedstudy.study.text_evidence import TextEvidence
 from tiny_encoder import write_encoder
@@ -19,7 +20,16 @@ SETTINGS = {
     "judged": [[1, 8], [2, 32]],
     "seeds": [0],
     "tasks": {"docs": {"queries": 10, "documents": 20}},
-    "train": {"steps": 2, "batch": 4, "lr": 1e-3, "pairs": 20, "principal": 20},
+    "train": {
+        "data": ["docs"],
+        "steps": 2,
+        "seconds": 0,
+        "batch": 4,
+        "lr": 1e-3,
+        "pairs": 20,
+        "principal": 20,
+        "pretrain": 2,
+    },
     "length": 12,
 }
 METHODS = {name: name for name in matryoshka_run.METHODS if name != "full"}
@@ -80,9 +90,32 @@ def test_budgets_are_the_parameters_of_minilm():
     assert size_budget((6, 384)) == 1
 
 
+def test_each_training_set_has_the_loss_that_fits_it(tmp_path, tiny):
+    pairs = {"sentence1": ["a", "the"], "sentence2": ["cat", "dog"], "score": [1.0, 5.0]}
+    inference = {
+        "premise": ["the cat", "the cat", "the cat", "a dog"],
+        "hypothesis": ["cat", "mat", "dog", "dog"],
+        "label": ["entailment", "neutral", "contradiction", "entailment"],
+    }
+    for name, frame in (("sick", pairs), ("snli", inference)):
+        (tmp_path / "prepared" / name).mkdir()
+        for split in ("train", "valid", "test"):
+            pl.DataFrame(frame).write_parquet(tmp_path / "prepared" / name / f"{split}.parquet")
+    model = pretrained.load_encoder(tiny)
+    made = training_sets(["docs", "sick", "snli"], 5, model, lambda base: base)
+    losses = [type(one.loss).__name__ for one in made]
+    ranking = "MultipleNegativesRankingLoss"
+    assert losses == [ranking, "CoSENTLoss", ranking]
+    assert made[1].labels == [0.0, 1.0]
+    assert made[2].columns == [["the cat"], ["cat"], ["dog"]]
+    assert len(made[0].columns[0]) == 5
+
+
 def test_mistakes_are_one_sentence():
     run = matryoshka_runs(METHODS, **SETTINGS)[1]
     with pytest.raises(StudyError, match="Unknown method 'zip': choose from full, truncate"):
         matryoshka_run.check(run | {"method": "zip"})
+    with pytest.raises(StudyError, match="name some of docs, stsb, sick, snli"):
+        matryoshka_run.check(run | {"train": run["train"] | {"data": ["wikipedia"]}})
     with pytest.raises(StudyError, match="9 layers and 8 dimensions is asked"):
         matryoshka_run.check(run | {"size": [9, 8]})

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from embedstudy.study import claims, code_questions, encoder_baseline, evidence, text_evidence
+from embedstudy.study import claims, code_questions, encoder_baseline, evidence
 from embedstudy.study.grid import GridResult
 from embedstudy.study.text_evidence import TextEvidence
 
@@ -24,6 +24,7 @@ def run(label, seed, *, status="ok", budget=0.25):
         "budget": 1.0 if full else budget,
         "seed": seed,
         "serve_bytes": 1536.0 if full else 384.0,
+        "full_bytes": 1536,
         "status": status,
         "agreement.docs": 1.0 - NOISE.get(label, 0.5),
         "agreement.reviews": 1.0 - NOISE.get(label, 0.5),
@@ -78,7 +79,7 @@ def test_sentences_are_in_points(result):
         "docs: tiny is not feasible at 1/4.",
         "reviews: tiny is not feasible at 1/4.",
     ]
-    table = text_evidence.summary(gathered.rows)
+    table = evidence.summary(gathered.rows, gathered.quality)
     line = table.filter(pl.col("label") == "bad", pl.col("dataset") == "docs").row(0, named=True)
     assert (line["seeds"], line["status"]) == (2, "ok")
     assert line["delta"] < 0

@@ -24,6 +24,7 @@ from embedstudy.sources import (
     kdd12,
     movielens_official,
     sick,
+    snli,
     sts_years,
     stsb,
 )
@@ -70,6 +71,7 @@ OFFICIAL = {
         for year in sts_years.SUBSETS
     },
     "sick": Official(sick.prepare, (sick.FILES,), sick.SOURCE),
+    "snli": Official(snli.prepare, (snli.FILES,), snli.SOURCE),
     "scifact": Official(beir.prepare_scifact, (beir.FILES, beir.SCIFACT_FILES[:1]), beir.SCIFACT),
     "cranfield": Official(cranfield.prepare, (cranfield.FILES,), cranfield.SOURCE),
     "beir": Official(beir.prepare, (beir.FILES,), beir.SOURCE),

@@ -123,30 +123,30 @@ def _by_seed(side: pl.DataFrame) -> Iterable[tuple[int, list[dict]]]:
         yield seed, side.filter(pl.col("seed") == seed).to_dicts()
 
 
-def summary(rows: pl.DataFrame) -> pl.DataFrame:
-    """One line a method and budget: means over seeds, and the difference to the full table.
+def summary(rows: pl.DataFrame, quality: Quality = AUC) -> pl.DataFrame:
+    """One line a method and budget: means over seeds, and the difference to the uncompressed model.
 
-    Columns: dataset, backbone, label, budget, status, seeds, test_auc, lowest and highest over
-    seeds, delta (to the full table of the same seed), test_logloss, serve_bytes, of_full (serve
-    bytes as a fraction of the fp32 payload).
+    Columns: dataset, backbone, label, budget, status, seeds, the quality under its own name, lowest
+    and highest over seeds, delta (to the uncompressed model of the same seed), test_logloss where
+    rows have it, serve_bytes, of_full (serve bytes as a fraction of the uncompressed bytes).
     """
-    full = rows.filter(pl.col("method") == "full").select(
-        "dataset", "backbone", "seed", full_auc="test_auc"
-    )
-    auc = pl.col("test_auc")
+    name, pair = quality.column, ["dataset", "backbone", "seed"]
+    full = rows.filter(pl.col("method") == "full").select(*pair, full_quality=name)
+    value = pl.col(name)
+    also = [pl.col(c).mean() for c in ("test_logloss",) if c in rows.columns]
     return (
-        rows.join(full, on=["dataset", "backbone", "seed"], how="left", maintain_order="left")
+        rows.join(full, on=pair, how="left", maintain_order="left")
         .group_by(CELL, maintain_order=True)
         .agg(
-            status=pl.col("status").unique().sort().str.join(", "),
-            seeds=auc.count(),
-            test_auc=auc.mean(),
-            lowest=auc.min(),
-            highest=auc.max(),
-            delta=(auc - pl.col("full_auc")).mean(),
-            test_logloss=pl.col("test_logloss").mean(),
-            serve_bytes=pl.col("serve_bytes").max(),
-            of_full=(pl.col("serve_bytes") / pl.col("full_bytes")).max(),
+            pl.col("status").unique().sort().str.join(", "),
+            value.count().alias("seeds"),
+            value.mean(),
+            value.min().alias("lowest"),
+            value.max().alias("highest"),
+            (value - pl.col("full_quality")).mean().alias("delta"),
+            *also,
+            pl.col("serve_bytes").max(),
+            (pl.col("serve_bytes") / pl.col("full_bytes")).max().alias("of_full"),
         )
         .sort(
             ["dataset", "backbone", "budget"], descending=[False, False, True], maintain_order=True

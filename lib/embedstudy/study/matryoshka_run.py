@@ -11,30 +11,27 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.losses import (
-    Matryoshka2dLoss,
-    MatryoshkaLoss,
-    MultipleNegativesRankingLoss,
-)
+from sentence_transformers.sentence_transformer.losses import Matryoshka2dLoss, MatryoshkaLoss
 from torch import nn
 
 from embedstudy import paths
-from embedstudy.encoders import encode, matryoshka, pretrained, sets, tasks
+from embedstudy.encoders import encode, matryoshka, pretrained, tasks
 from embedstudy.encoders.matryoshka.submodels import Size, check_size, sub_model
 from embedstudy.encoders.sizes import first_layers, layers
 from embedstudy.errors import StudyError
 from embedstudy.seeding import numpy_generator, seed_everything
 from embedstudy.study import atomic, closure
 from embedstudy.study.data_hash import hash_data
+from embedstudy.study.matryoshka_data import DATA, docs_pairs, training_sets
 from embedstudy.study.outcome import Outcome, Progress
 from embedstudy.study.store import digest
 
 UNTRAINED = ("full", "truncate", "random_dims", "pca")
-prepared = tasks.prepared
 
 
-def _base(model: SentenceTransformer) -> nn.Module:
-    return MultipleNegativesRankingLoss(model)
+def prepared(run: dict) -> list[str]:
+    """The prepared data that a run reads."""
+    return sorted({*tasks.prepared(run), "docs", *(DATA[name] for name in run["train"]["data"])})
 
 
 def _dims(sizes: list[Size]) -> list[int]:
@@ -42,24 +39,25 @@ def _dims(sizes: list[Size]) -> list[int]:
     return sorted({dim for _, dim in sizes}, reverse=True)
 
 
-# name -> loss of a model and the sizes to be trained
-LOSSES: dict[str, Callable[[SentenceTransformer, list[Size]], nn.Module]] = {
-    "plain": lambda model, sizes: _base(model),
-    "mrl": lambda model, sizes: MatryoshkaLoss(model, _base(model), _dims(sizes)),
-    "2dmse": lambda model, sizes: Matryoshka2dLoss(model, _base(model), _dims(sizes)),
-    "2dmse_old": lambda model, sizes: matryoshka.OldMatryoshka2dLoss(
-        model, _base(model), _dims(sizes)
+# name -> loss of a model, a base loss and the sizes to be trained
+LOSSES: dict[str, Callable[[SentenceTransformer, nn.Module, list[Size]], nn.Module]] = {
+    "plain": lambda model, base, sizes: base,
+    "mrl": lambda model, base, sizes: MatryoshkaLoss(model, base, _dims(sizes)),
+    "2dmse": lambda model, base, sizes: Matryoshka2dLoss(model, base, _dims(sizes)),
+    "2dmse_old": lambda model, base, sizes: matryoshka.OldMatryoshka2dLoss(
+        model, base, _dims(sizes)
     ),
-    "2dmse_all": lambda model, sizes: matryoshka.PairsLoss(model, _base(model), _product(sizes)),
-    "ese": lambda model, sizes: matryoshka.EspressoLoss(model, _base(model), k=_middle(sizes)),
-    "srl": lambda model, sizes: matryoshka.StarbucksLoss(model, _base(model), _smaller(sizes)),
-    "srl_released": lambda model, sizes: matryoshka.StarbucksLoss(
-        model, _base(model), _smaller(sizes), released=True
+    "2dmse_all": lambda model, base, sizes: matryoshka.PairsLoss(model, base, _product(sizes)),
+    "ese": lambda model, base, sizes: matryoshka.EspressoLoss(model, base, k=_middle(sizes)),
+    "srl": lambda model, base, sizes: matryoshka.StarbucksLoss(model, base, _smaller(sizes)),
+    "srl_released": lambda model, base, sizes: matryoshka.StarbucksLoss(
+        model, base, _smaller(sizes), released=True
     ),
-    "random_pairs": lambda model, sizes: matryoshka.RandomPairsLoss(
-        model, _base(model), _product(sizes)
+    "smae_srl": lambda model, base, sizes: matryoshka.StarbucksLoss(model, base, _smaller(sizes)),
+    "random_pairs": lambda model, base, sizes: matryoshka.RandomPairsLoss(
+        model, base, _product(sizes)
     ),
-    "separate": lambda model, sizes: _base(model),
+    "separate": lambda model, base, sizes: base,
 }
 METHODS = (*UNTRAINED, *LOSSES)
 
@@ -90,24 +88,29 @@ def check(run: dict) -> None:
     if run["method"] not in METHODS:
         raise StudyError(f"Unknown method '{run['method']}': choose from {', '.join(METHODS)}.")
     check_size(pretrained.minilm(), tuple(run["size"]))
+    unknown = set(run["train"]["data"]) - set(DATA)
+    if unknown or not run["train"]["data"]:
+        raise StudyError(
+            f"The training data are {run['train']['data']}: name some of {', '.join(DATA)}."
+        )
     for name, limits in run["tasks"].items():
         tasks.check(name, limits)
 
 
-def _pairs(run: dict) -> list[list[str]]:
-    """Training texts by column: what is asked, and the function it asks for."""
-    frame = sets.split("docs", "train")
-    rng = numpy_generator(0, "matryoshka pairs")
-    count = min(run["train"]["pairs"], frame.height)
-    rows = np.sort(rng.choice(frame.height, count, replace=False))
-    return [frame[column][rows].to_list() for column in ("query", "document")]
-
-
 def _train(run: dict, model: SentenceTransformer) -> None:
     """Train in place; a separately trained model is cut to its size first and trained as that."""
-    config = {name: run["train"][name] for name in ("steps", "batch", "lr")}
-    loss = LOSSES[run["method"]](model, [tuple(size) for size in run["sizes"]])
-    matryoshka.train(model, loss, _pairs(run), seed=run["seed"], **config)
+    sizes, train = [tuple(size) for size in run["sizes"]], run["train"]
+    if run["method"] == "smae_srl":
+        texts = docs_pairs(train["pairs"])[1]
+        config = {"batch": train["batch"], "lr": train["lr"], "seed": run["seed"]}
+        matryoshka.pretrain(model, texts, sizes, steps=train["pretrain"], **config)
+
+    def loss(base: nn.Module) -> nn.Module:
+        return LOSSES[run["method"]](model, base, sizes)
+
+    config = {name: train[name] for name in ("steps", "batch", "lr", "seconds")}
+    chosen = training_sets(train["data"], train["pairs"], model, loss)
+    matryoshka.train(model, chosen, seed=run["seed"], **config)
 
 
 def _start(run: dict) -> SentenceTransformer:
@@ -126,7 +129,8 @@ def _trained(run: dict) -> tuple[SentenceTransformer, float]:
     if run["method"] in UNTRAINED:
         return model, 0.0
     names = ("method", "seed", "sizes", "train", "length")
-    identity = {name: run[name] for name in names} | {"data": hash_data("docs")}
+    identity = {name: run[name] for name in names}
+    identity |= {"data": [hash_data(DATA[name]) for name in run["train"]["data"]]}
     identity |= {"source": closure.source_hash(closure.run_sources(__name__))}
     if run["method"] == "separate":
         identity["size"] = run["size"]
@@ -165,7 +169,7 @@ def _principal(run: dict, model: SentenceTransformer, size: Size) -> tuple[np.nd
     shallow = first_layers(model, size[0])
     pooled = SentenceTransformer(modules=[shallow[0], shallow[1]], device=str(model.device))
     pooled.max_seq_length = run["length"]
-    texts = _pairs(run)[1][: run["train"]["principal"]]
+    texts = docs_pairs(run["train"]["pairs"])[1][: run["train"]["principal"]]
     vectors = encode.encode(pooled, texts).astype(np.float64)
     mean = vectors.mean(axis=0)
     _, axes = np.linalg.eigh((vectors - mean).T @ (vectors - mean))
@@ -176,8 +180,9 @@ def work(run: dict, progress: Progress) -> Outcome:
     """Train by the run's loss, cut to its size, save, load with the library alone, judge.
 
     ``run``: see ``embedstudy.study.grid``; ``size`` is (layers, dim), ``sizes`` those that are trained,
-    ``train`` has steps, batch, lr, the number of training ``pairs`` and that of documents for PCA
-    (``principal``), ``length`` cuts texts to so many tokens. Runs of one loss and seed share a training.
+    ``train`` has ``data`` (the training sets), steps, batch, lr, ``seconds`` (0, or the time to train in
+    place of the steps), the number of training ``pairs`` of docs, that of documents for PCA
+    (``principal``), and the steps of pre-training (``pretrain``); ``length`` cuts texts to so many tokens. Runs of one loss and seed share a training.
     """
     seed_everything(run["seed"])
     model, seconds = _trained(run)

@@ -12,21 +12,23 @@ import polars as pl
 
 from embedstudy import figures, paths
 from embedstudy.errors import StudyError
-from embedstudy.study import atomic, text_evidence
+from embedstudy.study import atomic
 from embedstudy.study.code_questions import kinds
 from embedstudy.study.evidence import budget_name, collect, summary
+from embedstudy.study.text_evidence import TextEvidence
+from embedstudy.study.units import AUC, POINTS, Quality
 
 FOLDER = paths.RESULTS / "summary"
 
 
-def metrics(table: pl.DataFrame) -> dict:
-    """dataset -> backbone -> label -> budget -> mean test AUC (5 digits), serve bytes, status."""
+def metrics(table: pl.DataFrame, quality: Quality = AUC) -> dict:
+    """dataset -> backbone -> label -> budget -> mean quality (a digit more than shown), bytes, status."""
     nested: dict = {}
     for line in table.to_dicts():
-        auc = line["test_auc"]
+        value = line[quality.column]
         cell = nested.setdefault(line["dataset"], {}).setdefault(line["backbone"], {})
         cell.setdefault(line["label"], {})[budget_name(line["budget"])] = {
-            "test_auc": None if auc is None else round(auc, 5),
+            quality.column: None if value is None else round(value, quality.digits + 1),
             "serve_bytes": line["serve_bytes"],
             "status": line["status"],
         }
@@ -48,20 +50,6 @@ def points(table: pl.DataFrame) -> list[dict]:
     ]
 
 
-def text_metrics(table: pl.DataFrame) -> dict:
-    """task -> backbone -> label -> budget -> mean quality (3 digits), bytes, status."""
-    nested: dict = {}
-    for line in table.to_dicts():
-        quality = line["quality"]
-        cell = nested.setdefault(line["dataset"], {}).setdefault(line["backbone"], {})
-        cell.setdefault(line["label"], {})[budget_name(line["budget"])] = {
-            "quality": None if quality is None else round(quality, 3),
-            "serve_bytes": line["serve_bytes"],
-            "status": line["status"],
-        }
-    return nested
-
-
 def _save(name: str, content: object) -> None:
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     atomic.write_bytes(FOLDER / f"{name}.json", text.encode())
@@ -80,9 +68,9 @@ def write(chapters: list[str]) -> None:
 
 def write_codes(chapters: list[str]) -> None:
     """Write codes.json and a frontier SVG for the tasks that every machine has, docs and reviews."""
-    evidence = text_evidence.TextEvidence.collect(chapters)
-    rows = evidence.rows.filter(pl.col("dataset").is_in(["docs", "reviews"]))
-    _save("codes", text_metrics(text_evidence.summary(rows)))
+    rows = TextEvidence.collect(chapters).rows
+    rows = rows.filter(pl.col("dataset").is_in(["docs", "reviews"]))
+    _save("codes", metrics(summary(rows, POINTS), POINTS))
     for (task,), group in kinds(rows).group_by("dataset", maintain_order=True):
         chart = figures.families(group, axes=figures.CODES)
         figures.save_svg(chart, FOLDER / f"frontier-codes-{task}.svg")

@@ -14,7 +14,7 @@ from embedstudy import paths
 from embedstudy.encoders import sets, tasks
 from embedstudy.errors import StudyError
 from embedstudy.measure.significance import Effect, resampling_weights
-from embedstudy.study.evidence import CELL, Evidence
+from embedstudy.study.evidence import Evidence
 from embedstudy.study.grid import GridResult
 from embedstudy.study.units import POINTS
 
@@ -115,28 +115,3 @@ def _task(column: str) -> str:
 
 def _values(column: pl.Series) -> np.ndarray:
     return column.drop_nulls().to_numpy().astype(np.float64)
-
-
-def summary(rows: pl.DataFrame) -> pl.DataFrame:
-    """One line a task, method and budget: means over seeds, difference to the uncompressed model.
-
-    Columns: ``CELL``, status, seeds, quality, lowest and highest over seeds, delta, serve_bytes.
-    """
-    full = rows.filter(pl.col("method") == "full").select(
-        "dataset", "backbone", "seed", full_quality="quality"
-    )
-    quality = pl.col("quality")
-    return (
-        rows.join(full, on=["dataset", "backbone", "seed"], how="left", maintain_order="left")
-        .group_by(CELL, maintain_order=True)
-        .agg(
-            status=pl.col("status").unique().sort().str.join(", "),
-            seeds=quality.count(),
-            quality=quality.mean(),
-            lowest=quality.min(),
-            highest=quality.max(),
-            delta=(quality - pl.col("full_quality")).mean(),
-            serve_bytes=pl.col("serve_bytes").max(),
-        )
-        .sort(["dataset", "budget"], descending=[False, True], maintain_order=True)
-    )

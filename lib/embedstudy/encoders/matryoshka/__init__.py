@@ -7,8 +7,9 @@ from embedstudy.encoders.matryoshka.losses import (
     RandomPairsLoss,
     StarbucksLoss,
 )
+from embedstudy.encoders.matryoshka.smae import StarbucksMAE, pretrain
 from embedstudy.encoders.matryoshka.submodels import Size, sub_model
-from embedstudy.encoders.matryoshka.training import train
+from embedstudy.encoders.matryoshka.training import TrainingSet, train
 
 __all__ = [
     "EspressoLoss",
@@ -17,6 +18,9 @@ __all__ = [
     "RandomPairsLoss",
     "Size",
     "StarbucksLoss",
+    "StarbucksMAE",
+    "TrainingSet",
+    "pretrain",
     "sub_model",
     "train",
 ]

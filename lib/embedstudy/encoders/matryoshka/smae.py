@@ -1,0 +1,149 @@
+"""Masked auto-encoding at every size: the pre-training half of Starbucks, in small.
+
+Zhuang et al., "Starbucks: Improved Training for 2D Matryoshka Embeddings", 2024, arXiv:2410.13230,
+section 3.2 (SMAE); the decoder is RetroMAE's (Xiao et al., EMNLP 2022).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
+from torch import Tensor, nn
+from transformers.models.bert.modeling_bert import BertLayer
+
+from embedstudy.encoders.matryoshka.layers import pooled_layers
+from embedstudy.encoders.matryoshka.submodels import Size, check_size
+from embedstudy.errors import StudyError
+from embedstudy.seeding import generator, seed_everything
+
+_ENCODER_MASK, _DECODER_MASK = 0.2, 0.4  # shares of the pieces, as in the authors' code
+
+
+class StarbucksMAE(nn.Module):
+    """For every size (n, d), half of a masked-language loss and half of a decoder's, and their mean.
+
+    The masked pieces are predicted from the first d numbers of block n's output, through one head that
+    all sizes share: the first d columns of its dense layer, then the tied word table. The decoder, a
+    single block, sees the text with more pieces masked and, in the place of its first token, the text's
+    vector, through the same columns; from that it predicts every masked piece.
+
+    Departures: the vector is the pooled mean that this encoder uses, where the authors take [CLS]; the
+    decoder's attention sees all pieces in its own mask, where RetroMAE draws one a position; a small
+    corpus and few steps, so the outcome says a direction, no more.
+    """
+
+    def __init__(self, model: SentenceTransformer, sizes: Sequence[Size]):
+        super().__init__()
+        for size in sizes:
+            check_size(model, size)
+        self.model, self.sizes = model, [tuple(size) for size in sizes]
+        config = model[0].auto_model.config
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.decoder = BertLayer(config)
+        nn.init.normal_(self.dense.weight, std=config.initializer_range)
+        nn.init.zeros_(self.dense.bias)
+
+    def forward(self, features: dict[str, Tensor], rng: torch.Generator) -> Tensor:
+        """The loss of one batch of tokenised texts; masks are drawn from ``rng``."""
+        hidden, pooled, targets = self._encoded(features, rng)
+        inputs, more = self._masked(features, _DECODER_MASK, rng)
+        embedded = self.model[0].auto_model.embeddings(input_ids=inputs)
+        attention = features["attention_mask"]
+        losses = []
+        for depth, dim in self.sizes:
+            masked = self._predict(self._head(hidden[depth - 1][..., :dim], dim), targets)
+            first = self._head(pooled[depth - 1][:, :dim], dim)
+            seen = torch.cat([first[:, None], embedded[:, 1:]], dim=1)
+            decoded = self._decoded(seen, attention)
+            losses.append((masked + self._predict(decoded, more)) / 2)
+        return torch.stack(losses).mean()
+
+    def _encoded(
+        self, features: dict[str, Tensor], rng: torch.Generator
+    ) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Hidden states and pooled vectors of every block on the masked text, and what was masked."""
+        inputs, targets = self._masked(features, _ENCODER_MASK, rng)
+        states: list[Tensor] = []
+        blocks = self.model[0].auto_model.encoder.layer
+        hooks = [
+            block.register_forward_hook(
+                lambda _module, _inputs, output: states.append(
+                    output[0] if isinstance(output, tuple) else output
+                )
+            )
+            for block in blocks
+        ]
+        try:
+            pooled = pooled_layers(self.model, {**features, "input_ids": inputs})
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return states, pooled, targets
+
+    def _masked(
+        self, features: dict[str, Tensor], share: float, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Ids with a share of the pieces masked, and the ids there; -100 elsewhere."""
+        tokenizer, ids = self.model.tokenizer, features["input_ids"]
+        special = torch.isin(ids, torch.tensor(tokenizer.all_special_ids, device=ids.device))
+        drawn = torch.rand(ids.shape, generator=rng).to(ids.device) < share
+        hit = drawn & ~special
+        return ids.masked_fill(hit, tokenizer.mask_token_id), ids.masked_fill(~hit, -100)
+
+    def _head(self, vectors: Tensor, dim: int) -> Tensor:
+        """The shared head's dense layer on the first ``dim`` numbers."""
+        turned = F.linear(vectors, self.dense.weight[:, :dim], self.dense.bias)
+        return self.norm(F.gelu(turned))
+
+    def _decoded(self, seen: Tensor, attention: Tensor) -> Tensor:
+        mask = (1.0 - attention[:, None, None].to(seen.dtype)) * torch.finfo(seen.dtype).min
+        output = self.decoder(seen, mask)
+        return output[0] if isinstance(output, tuple) else output
+
+    def _predict(self, vectors: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy of the masked pieces through the tied word table; 0 where none is masked."""
+        there = targets != -100
+        words = self.model[0].auto_model.embeddings.word_embeddings.weight
+        scores = vectors[there] @ words.T + self.bias
+        return F.cross_entropy(scores, targets[there], reduction="sum") / there.sum().clamp(min=1)
+
+
+def pretrain(
+    model: SentenceTransformer,
+    texts: Sequence[str],
+    sizes: Sequence[Size],
+    *,
+    steps: int,
+    batch: int,
+    lr: float,
+    seed: int,
+) -> list[float]:
+    """Pre-train ``model`` in place on ``texts``; returns the loss of each step.
+
+    The head and the decoder are new and thrown away. AdamW with a cosine schedule, as the authors.
+    """
+    if len(texts) < batch:
+        raise StudyError(f"There are {len(texts)} texts, a batch takes {batch}: use more texts.")
+    seed_everything(seed)
+    rng = generator(seed, "smae")
+    loss = StarbucksMAE(model, sizes)
+    optimizer = torch.optim.AdamW(loss.parameters(), lr=lr, weight_decay=0.001)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    loss.train()
+    losses = []
+    for _ in range(steps):
+        rows = torch.randint(len(texts), (batch,), generator=rng).tolist()
+        features = model.preprocess([texts[i] for i in rows])
+        value = loss(batch_to_device(features, model.device), rng)
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(loss.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(value.item())
+    model.eval()
+    return losses
