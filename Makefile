@@ -53,8 +53,8 @@ bench: env  ## training speed against a bare loop; time spent outside training
 
 .PHONY: lint
 lint: env  ## check format, style and the dependency lists of dvc.yaml
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
+	$(BIN)/ruff format --no-cache --check
+	$(BIN)/ruff check --no-cache
 	$(BIN)/python -m embedstudy.study.closure --check dvc.yaml
 
 .PHONY: clean

@@ -1,6 +1,7 @@
 """A tiny random encoder for all tests of a session."""
 
 import pytest
+
 from tiny_encoder import MAX_LENGTH, WORDS, write_encoder
 
 __all__ = ["MAX_LENGTH", "WORDS", "write_encoder"]
