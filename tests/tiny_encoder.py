@@ -11,11 +11,11 @@ WORDS = ["the", "cat", "dog", "sat", "on", "mat", "wing", "flow", "of", "a", "he
 MAX_LENGTH = 24
 
 
-def write_encoder(folder, seed=0):
-    """Save a random encoder into ``folder``."""
+def write_encoder(folder, seed=0, extra=()):
+    """Save a random encoder into ``folder``; ``extra`` word pieces are the last of its vocabulary."""
     letters = list(string.ascii_lowercase)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    pieces += letters + ["##" + letter for letter in letters]
+    pieces += [*letters, *("##" + letter for letter in letters), *extra]
     folder.mkdir(parents=True)
     (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(pieces)) + "\n")
     tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))

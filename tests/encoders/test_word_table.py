@@ -13,12 +13,14 @@ from sentence_transformers import SentenceTransformer
 from embedstudy.encoders import word_table
 from embedstudy.encoders.encode import encode
 from embedstudy.encoders.pretrained import load_encoder
+from embedstudy.encoders.word_table import module
 from embedstudy.encoders.word_table.fitting import make_trainable
 from embedstudy.encoders.word_table.module import FILE, load_compressed, pieces
 from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.tables import fewer_bits, generated_rows, sharing_rows
 from embedstudy.tables.base import TableSpec
 from embedstudy.tables.sharing_rows.kmeans_rows import KMeansRows
+from tiny_encoder import write_encoder
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "flow of heat on a plate", "a wing"]
 METHODS = sharing_rows.METHODS | generated_rows.METHODS | fewer_bits.METHODS
@@ -173,6 +175,34 @@ def test_texts_of_kept_pieces_keep_their_vectors(encoder, counts, tmp_path):
     assert encode(plain.eval(), asked) == pytest.approx(encode(encoder, asked), abs=1e-6)
     assert pieces(small) == len(keep)
     assert small.tokenizer.pad_token_id == keep.index(encoder.tokenizer.pad_token_id)
+
+
+@pytest.fixture
+def longer(tmp_path):
+    """An encoder with a long continuation and two places that never got a word."""
+    folder = write_encoder(tmp_path / "longer", extra=("##ing", "[unused0]", "[unused1]"))
+    return load_encoder(folder)
+
+
+def test_a_dropped_word_is_spelled_by_the_longest_pieces_left(longer, tmp_path):
+    vocabulary = longer.tokenizer.get_vocab()
+    counts = torch.ones(len(vocabulary), dtype=torch.int64)
+    counts[vocabulary["wing"]] = 0
+    small = word_table.trim(
+        longer, word_table.kept_pieces(longer, counts, 1 - 3 / len(vocabulary)), tmp_path / "small"
+    )
+    assert small.tokenizer.tokenize("the wing") == ["the", "w", "##ing"]
+    kept = module.word_table(small).weight
+    for piece, i in small.tokenizer.get_vocab().items():
+        assert torch.equal(kept[i], module.word_table(longer).weight[vocabulary[piece]])
+
+
+def test_places_without_a_word_go_first(longer):
+    vocabulary = longer.tokenizer.get_vocab()
+    counts = torch.zeros(len(vocabulary), dtype=torch.int64)
+    keep = word_table.kept_pieces(longer, counts, 1 - 2 / len(vocabulary))
+    dropped = {piece for piece, i in vocabulary.items() if i not in keep}
+    assert dropped == {"[unused0]", "[unused1]"}
 
 
 def test_mistakes_are_one_sentence(encoder, counts, weight, tmp_path):

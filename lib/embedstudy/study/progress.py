@@ -21,10 +21,12 @@ def describe(run: dict) -> str:
 
 
 def budget_text(budget: object) -> str:
-    """A budget as a fraction where it is one: 0.1 -> 1/10."""
-    if isinstance(budget, float) and 0 < budget <= 1:
-        return str(Fraction(budget).limit_denominator(10_000))
-    return str(budget)
+    """A budget as a fraction where it is a plain one: 0.1 -> 1/10, 0.75 -> 3/4, 0.6891 -> 0.6891."""
+    if not isinstance(budget, float):
+        return str(budget)
+    fraction = Fraction(budget).limit_denominator(10_000)
+    plain = fraction.numerator == 1 or fraction.denominator <= 20
+    return str(fraction) if fraction and plain else f"{budget:.4g}"
 
 
 def remaining(seconds: float) -> str:

@@ -115,11 +115,21 @@ def _disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def _tokens(encoder: SentenceTransformer, texts: list[str]) -> tuple[float, float]:
-    """Mean word pieces of a text, uncut, and the share of pieces that are unknown."""
-    counts = words.piece_counts(encoder, texts)
-    unknown = counts[encoder.tokenizer.unk_token_id].item()
-    return counts.sum().item() / len(texts), unknown / counts.sum().item()
+def _spelling(
+    task: tasks.Task, before: SentenceTransformer, after: SentenceTransformer
+) -> dict[str, float]:
+    """How a smaller vocabulary spells the judged texts, uncut.
+
+    ``length_growth.<task>``: word pieces, over those of the whole vocabulary, less 1;
+    ``unknown.<task>``: the share of pieces that are the unknown one.
+    """
+    texts = [text for some in task.text_lists() for text in some]
+    old, new = (words.piece_counts(encoder, texts) for encoder in (before, after))
+    unknown = new[after.tokenizer.unk_token_id] / new.sum()
+    return {
+        f"length_growth.{task.name}": (new.sum() / old.sum()).item() - 1,
+        f"unknown.{task.name}": unknown.item(),
+    }
 
 
 def work(run: dict, progress: Progress) -> Outcome:
@@ -143,18 +153,12 @@ def work(run: dict, progress: Progress) -> Outcome:
         size = _disk_bytes(folder)
         served = load_compressed(folder)
     served.max_seq_length = run["length"]
-    values = {}
+    full = sum(p.numel() * 4 for p in encoder.parameters())
+    result, values = {"serve_bytes": size, "full_bytes": full}, {}
     for number, (name, limits) in enumerate(run["tasks"].items()):
         progress((1 + number) / (1 + len(run["tasks"])), name)
         task = tasks.load(name, **limits)
         values[name] = task.scores(lambda asked: encode.encode(served, asked)).astype(np.float64)
-    before, _ = _tokens(encoder, texts)
-    after, unknown = _tokens(served, texts)
-    full = sum(p.numel() * 4 for p in encoder.parameters())
-    result = {
-        "serve_bytes": size,
-        "full_bytes": full,
-        "length_growth": after / before - 1,
-        "unknown": unknown,
-    }
+        if run["method"] == "trim":
+            result |= _spelling(task, encoder, served)
     return Outcome(result, {"train_seconds": seconds}, values)

@@ -50,7 +50,7 @@ def fit_rows(
     losses = []
     table.train()
     for _ in range(steps):
-        ids = torch.multinomial(chance, min(_ROWS, len(weight)), generator=rng)
+        ids = torch.multinomial(chance, _ROWS, replacement=True, generator=rng)
         loss = nn.functional.mse_loss(table(ids), weight[ids])
         optimizer.zero_grad()
         loss.backward()

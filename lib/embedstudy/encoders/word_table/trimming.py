@@ -24,13 +24,16 @@ def kept_pieces(encoder: SentenceTransformer, counts: Tensor, share: float) -> l
     """Ids, rising, of the ``share`` of word pieces to keep: the most frequent of ``counts`` [pieces].
 
     Special tokens and pieces of a single character, with and without the mark ##, are kept whatever
-    their frequency. Raises ``InfeasibleBudget`` when these alone are more than the share.
+    their frequency; places of a vocabulary that were never given a word (``[unused7]``), which no text
+    can yield, go first. Raises ``InfeasibleBudget`` when what must stay is more than the share.
     """
     if not 0 < share <= 1:
         raise StudyError(f"The share of pieces to keep is {share}: it must be in (0, 1].")
     tokenizer, total = encoder.tokenizer, word_table(encoder).num_embeddings
     special = set(tokenizer.all_special_ids)
-    short = {i for piece, i in tokenizer.get_vocab().items() if len(piece.removeprefix("##")) == 1}
+    vocabulary = tokenizer.get_vocab()
+    short = {i for piece, i in vocabulary.items() if len(piece.removeprefix("##")) == 1}
+    empty = {i for piece, i in vocabulary.items() if piece.startswith("[unused")}
     needed, room = special | short, round(share * total)
     if len(needed) > room:
         raise InfeasibleBudget(
@@ -38,6 +41,7 @@ def kept_pieces(encoder: SentenceTransformer, counts: Tensor, share: float) -> l
             f"{total:,} pieces is only {room:,}."
         )
     order = torch.argsort(counts, descending=True, stable=True).tolist()
+    order.sort(key=lambda i: i in empty)
     others = [i for i in order if i not in needed][: room - len(needed)]
     return sorted(needed | set(others))
 
