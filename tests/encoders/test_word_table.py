@@ -113,7 +113,7 @@ def test_files_are_smaller_by_what_the_table_lost(encoder, counts, weight, tmp_p
 def test_regression_draws_a_table_towards_the_rows(encoder, counts, weight):
     spec = word_table.table_spec(encoder, counts)
     table = METHODS["hash"].build(spec, spec.full_bytes // 2, 0, floor=2)
-    losses = word_table.fit_rows(table, weight, counts, steps=100, lr=0.01, seed=0)
+    losses = word_table.fit_rows(table, weight, counts, steps=100, batch=2048, lr=0.01, seed=0)
     assert losses[-1] < 0.7 * losses[0]
 
 

@@ -20,7 +20,7 @@ SETTINGS = {
     "tasks": {"docs": {"queries": 10, "documents": 20}},
     "domain": {"docs": 30},
     "length": 12,
-    "fit": {"steps": 5, "lr": 0.01},
+    "fit": {"steps": 5, "batch": 64, "lr": 0.01},
     "recovery": {"steps": 3, "batch": 4, "lr": 0.01},
 }
 LINES = [

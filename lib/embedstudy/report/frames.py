@@ -25,7 +25,8 @@ def _tidy(table: Tag) -> None:
         for column in zip(*rows, strict=True)
     ]
     header = head.find_all("th") if head is not None else []
-    for line in [header, *rows]:
+    lines = [header, *rows] if rows else []
+    for line in lines:
         for cell, right in zip(line, numeric, strict=True):
             if right:
                 cell["class"] = "number"

@@ -13,8 +13,6 @@ from embedstudy.errors import StudyError
 from embedstudy.seeding import generator
 from embedstudy.tables.base import Table, TableSpec
 
-_ROWS = 2048  # rows of a fitting step
-
 
 def piece_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> Tensor:
     """How often each word piece occurs in ``texts``: int64 [pieces]. Special tokens do not count."""
@@ -35,11 +33,11 @@ def table_spec(encoder: SentenceTransformer, counts: Tensor) -> TableSpec:
 
 
 def fit_rows(
-    table: Table, weight: Tensor, counts: Tensor, *, steps: int, lr: float, seed: int
+    table: Table, weight: Tensor, counts: Tensor, *, steps: int, batch: int, lr: float, seed: int
 ) -> list[float]:
     """Fit a table that has to be trained to the rows ``weight`` fp32 [pieces, dim], by regression.
 
-    Adam on the squared error of rows drawn with a probability in proportion to the square root of
+    Adam on the squared error of ``batch`` rows drawn with a probability in proportion to the square root of
     1 + their count: frequent pieces matter more, rare ones are not forgotten. Returns the mean loss of
     each tenth of the ``steps``.
     """
@@ -50,7 +48,7 @@ def fit_rows(
     losses = []
     table.train()
     for _ in range(steps):
-        ids = torch.multinomial(chance, _ROWS, replacement=True, generator=rng)
+        ids = torch.multinomial(chance, batch, replacement=True, generator=rng)
         loss = nn.functional.mse_loss(table(ids), weight[ids])
         optimizer.zero_grad()
         loss.backward()
