@@ -17,8 +17,8 @@ from embedstudy.encoders.word_table import module
 from embedstudy.encoders.word_table.fitting import make_trainable
 from embedstudy.encoders.word_table.module import FILE, load_compressed, pieces
 from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables import fewer_bits, generated_rows, sharing_rows
 from embedstudy.tables.base import TableSpec
+from embedstudy.tables.families import fewer_bits, generated_rows, sharing_rows
 from embedstudy.tables.sharing_rows.kmeans_rows import KMeansRows
 from tiny_encoder import write_encoder
 

@@ -8,6 +8,7 @@ from embedstudy.errors import StudyError
 from embedstudy.study import summary
 
 ROW = {
+    "place": "tables",
     "dataset": "toy",
     "backbone": "dcnv2",
     "family": "f",

@@ -1,15 +1,23 @@
 """Evidence on text: one line a run and task, paired by example."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 
+from embedstudy import paths
 from embedstudy.study import claims, code_questions, encoder_baseline, evidence
 from embedstudy.study.grid import GridResult
+from embedstudy.study.record import record
 from embedstudy.study.text_evidence import TextEvidence
 
 QUERIES = 400
 NOISE = {"fp32": 0.0, "good": 0.02, "bad": 0.3}
+CLAIM = {
+    "id": "c", "text": "t", "source": "s", "chapter": "codes", "left": {"label": "bad"},
+    "right": {"method": "full"}, "budgets": [0.25], "margin": -1,
+}  # fmt: skip
 
 
 def run(label, seed, *, status="ok", budget=0.25):
@@ -86,15 +94,25 @@ def test_sentences_are_in_points(result):
 
 
 def test_claims_name_the_chapter_they_are_about(result):
-    claim = {
-        "id": "c", "text": "t", "source": "s", "chapter": "codes", "left": {"label": "bad"},
-        "right": {"method": "full"}, "budgets": [0.25], "margin": -1,
-    }  # fmt: skip
-    elsewhere = claim | {"id": "d", "chapter": "encoders"}
-    table = claims.evaluate({"codes": TextEvidence.of(result)}, [claim, elsewhere])
+    elsewhere = CLAIM | {"id": "d", "chapter": "encoders"}
+    table = claims.evaluate({"codes": TextEvidence.of(result)}, [CLAIM, elsewhere])
     assert table["id"].to_list() == ["c", "c"]
     assert table["verdict"].to_list() == ["does not hold"] * 2
     assert "points (95 % interval" in claims.findings(table)[0]
+
+
+def test_a_record_of_a_chapter_on_text_keeps_its_verdicts(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
+    (tmp_path / "codes_fewer_bits").mkdir()
+    result.rows.write_parquet(tmp_path / "codes_fewer_bits" / "rows.parquet")
+    result.scores.write_parquet(tmp_path / "codes_fewer_bits" / "scores.parquet")
+    monkeypatch.setattr(claims, "read", lambda _: [CLAIM | {"chapter": "codes_fewer_bits"}])
+    record("mine", ["codes_fewer_bits"], published=None)
+    kept = json.loads((tmp_path / "full" / "mine.json").read_text())
+    assert len(kept["rows"]) == 5 * 2 + 2
+    assert [v["verdict"] for v in kept["verdicts"]] == ["does not hold"] * 2
+    assert kept["verdicts"][0]["high"] < 0
+    assert "nDCG@10" in (tmp_path / "full" / "mine.svg").read_text()
 
 
 def test_the_winner_of_a_size_is_chosen_without_labels(result):

@@ -9,7 +9,7 @@ from embedstudy.errors import Diverged
 from embedstudy.measure import quality
 from embedstudy.study.data import load_ctr
 from embedstudy.study.train import Model, TrainConfig, Trainer, predict
-from embedstudy.tables.reference import METHODS
+from embedstudy.tables.families.reference import METHODS
 
 
 def fit(model, data, config, seed):

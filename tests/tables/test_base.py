@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables import baselines, reference, sharing_rows
 from embedstudy.tables.artefact import save
 from embedstudy.tables.base import TableSpec, check, largest, planned_bytes
+from embedstudy.tables.families import baselines, reference, sharing_rows
 
 FIXED = {table.method: table for table in sharing_rows.FIXED}
 METHODS = reference.METHODS | baselines.METHODS | FIXED

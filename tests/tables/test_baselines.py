@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from embedstudy.tables.base import TableSpec, planned_bytes
-from embedstudy.tables.baselines import METHODS
+from embedstudy.tables.families.baselines import METHODS
 from embedstudy.tables.frequency import most_frequent, ordered
-from embedstudy.tables.reference import Full
+from embedstudy.tables.reference.full import Full
 
 ROWS = (50, 7, 30)
 

@@ -5,7 +5,7 @@ import torch
 
 from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.tables.base import TableSpec
-from embedstudy.tables.fewer_bits import METHODS
+from embedstudy.tables.families.fewer_bits import METHODS
 from embedstudy.tables.fewer_bits.pq import nearest
 from embedstudy.tables.packing import pack, packed_bytes, unpack
 

@@ -10,7 +10,7 @@ from embedstudy.errors import InfeasibleBudget, StudyError
 from embedstudy.seeding import derive
 from embedstudy.tables.artefact import load, save
 from embedstudy.tables.base import TableSpec, planned_bytes
-from embedstudy.tables.generated_rows import METHODS
+from embedstudy.tables.families.generated_rows import METHODS
 from embedstudy.tables.generated_rows.tt_rec import column_factors, row_factors
 from embedstudy.tables.hashing import PRIME
 

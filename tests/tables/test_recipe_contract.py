@@ -5,14 +5,14 @@ import torch
 from recipes import run_recipe, served, toy
 
 from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables import (
+from embedstudy.tables.base import TableSpec
+from embedstudy.tables.families import (
     fewer_bits,
     fewer_dimensions,
     fewer_nonzeros,
     generated_rows,
     sharing_rows,
 )
-from embedstudy.tables.base import TableSpec
 
 LEARNED = {table.method: table for table in sharing_rows.LEARNED}
 METHODS = fewer_bits.METHODS | generated_rows.METHODS | LEARNED

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from embedstudy.errors import StudyError
 from embedstudy.seeding import derive
 from embedstudy.tables.base import TableSpec
+from embedstudy.tables.families.sharing_rows import METHODS
 from embedstudy.tables.hashing import (
     PRIME,
     FieldHash,
@@ -15,7 +16,7 @@ from embedstudy.tables.hashing import (
     affordable_floor,
     field_slots,
 )
-from embedstudy.tables.sharing_rows import METHODS, robe
+from embedstudy.tables.sharing_rows import robe
 from embedstudy.tables.sharing_rows.qr import digits, root
 
 ROWS = (900, 7, 300)

@@ -17,7 +17,7 @@ from embedstudy.paths import REPORTS, RESULTS
 from embedstudy.seeding import generator
 from embedstudy.study.data import CtrData, load_ctr
 from embedstudy.study.train import Model, TrainConfig, Trainer, predict
-from embedstudy.tables.reference import METHODS
+from embedstudy.tables.families.reference import METHODS
 
 _CONFIG = TrainConfig(batch=1024, epochs=3, patience=3)
 _DIM, _HIDDEN = 16, [64, 32]

@@ -19,7 +19,7 @@ from embedstudy.errors import StudyError
 from embedstudy.study import atomic
 from embedstudy.study.grid import run_grid
 from embedstudy.study.provenance import environment
-from embedstudy.tables import reference
+from embedstudy.tables.families import reference
 
 FULL = next(iter(reference.METHODS))
 _DEEP = {"hidden": [400, 400, 400], "batch_norm": True}

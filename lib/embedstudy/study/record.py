@@ -1,9 +1,10 @@
 """``python -m embedstudy.study.record NAME``: keep the rows of a study in git, with their origin.
 
-For studies that are not the default one (another data set, the ``full`` profile): writes
-``results/full/NAME.json``, one line a method, budget and seed with the environment they were run
-in, and ``results/full/NAME.svg``, the frontier over all chapters. ``--published AUC`` draws a
-published figure of the uncompressed model beside the one measured here.
+For studies that are not the default one (another data set, other parameters, the ``full`` profile):
+writes ``results/full/NAME.json``, one line a method, budget and seed with the environment they were
+run in, and ``results/full/NAME.svg``, the frontier over all chapters. ``--published AUC`` draws a
+published figure of the uncompressed table beside the one measured here. Of chapters on encoders and
+codes, the verdicts on their claims are kept too: rows alone would not give their intervals.
 """
 
 import argparse
@@ -14,34 +15,60 @@ import polars as pl
 
 from embedstudy import figures, paths
 from embedstudy.errors import StudyError
-from embedstudy.study import atomic
+from embedstudy.study import atomic, claims
 from embedstudy.study.evidence import collect
 from embedstudy.study.provenance import environment
+from embedstudy.study.text_evidence import TextEvidence
 
 _COLUMNS = [
     "dataset", "backbone", "family", "method", "label", "budget", "seed", "status", "error",
     "valid_auc", "test_auc", "test_logloss", "serve_bytes", "full_bytes", "train_bytes", "phases",
+    "quality", "layers", "dim",
 ]  # fmt: skip
+_RESAMPLES = 1000
+_AXES = {"encoders": figures.ENCODERS, "codes": figures.CODES}
 
 
 def settings(rows: pl.DataFrame) -> dict:
     """What all runs have in common: dimensions and hyper-parameters."""
     names = [n for n in rows.columns if n.startswith(("train.", "backbone_options."))]
-    names += ["dim", "init_std", "min_count", "events"]
-    return {name: rows[name][0] for name in names if name in rows.columns}
+    names += ["dim", "init_std", "min_count", "events", "length"]
+    return {n: rows[n][0] for n in names if n in rows.columns and rows[n].n_unique() == 1}
 
 
 def record(name: str, chapters: list[str], published: float | None) -> None:
-    """Write ``results/full/<name>.json`` and ``.svg`` from the rows of ``chapters``."""
-    rows = collect(chapters).rows
+    """Write ``results/full/<name>.json`` and ``.svg`` from the rows of ``chapters``, of one place."""
+    place = _place(chapters[0])
+    if place == "tables":
+        rows, verdicts = collect(chapters).rows, []
+        chart = figures.families(rows, published=published)
+    else:
+        rows, verdicts = TextEvidence.collect(chapters).rows, _verdicts(chapters)
+        chart = figures.frontier(rows.filter(pl.col("quality").is_not_null()), axes=_AXES[place])
     kept = rows.select([c for c in _COLUMNS if c in rows.columns])
     content = {"settings": settings(rows), "environment": environment(), "rows": kept.to_dicts()}
     if published is not None:
         content["published_full_table_auc"] = published
+    if verdicts:
+        content["verdicts"] = verdicts
     folder = paths.RESULTS / "full"
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     atomic.write_bytes(folder / f"{name}.json", text.encode())
-    figures.save_svg(figures.families(rows, published=published), folder / f"{name}.svg")
+    figures.save_svg(chart, folder / f"{name}.svg")
+
+
+def _place(chapter: str) -> str:
+    file = paths.RESULTS / chapter / "rows.parquet"
+    if not file.is_file():
+        raise StudyError(f"Chapter '{chapter}' has no rows yet: run it first.")
+    return pl.read_parquet(file, columns=["place"])["place"][0]
+
+
+def _verdicts(chapters: list[str]) -> list[dict]:
+    """The verdicts on the claims that ``claims.yaml`` makes on these chapters."""
+    about = [c for c in claims.read(paths.ROOT / "claims.yaml") if c.get("chapter") in chapters]
+    gathered = {name: TextEvidence.collect([name], _RESAMPLES) for name in chapters}
+    return claims.evaluate(gathered, about).drop("text", "source").fill_nan(None).to_dicts()
 
 
 def main() -> None:

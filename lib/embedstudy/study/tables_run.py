@@ -36,7 +36,7 @@ _TRAIN_KEYS = set(TrainConfig.__dataclass_fields__)
 def method_class(family: str, method: str) -> type[Table]:
     """The class of a method, found through its family's registry."""
     try:
-        methods = importlib.import_module(f"embedstudy.tables.{family}").METHODS
+        methods = importlib.import_module(f"embedstudy.tables.families.{family}").METHODS
     except ModuleNotFoundError as error:
         raise StudyError(f"There is no family of tables called '{family}'.") from error
     if method not in methods:
