@@ -83,6 +83,12 @@ def test_every_line_is_judged_and_smaller_than_the_whole():
     said = word_table_findings.findings(gathered, compare_to_full(gathered))
     assert any(s.startswith("docs: recovery adds") for s in said)
     assert any(s.startswith("docs: trimming keeps") for s in said)
+    added = word_table_findings.recovery(gathered)
+    assert added["label"].to_list() == ["weighted SVD"]
+    values = {row["label"]: row["quality"] for row in gathered.ok.to_dicts()}
+    difference = values["weighted SVD + recovery"] - values["weighted SVD"]
+    assert added["delta"][0] == pytest.approx(difference)
+    assert "weighted SVD + recovery" not in word_table_findings.fitted(gathered.rows)["label"]
 
 
 def test_a_run_is_the_same_a_second_time():

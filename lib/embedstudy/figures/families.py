@@ -83,7 +83,7 @@ def _panel(
                 y="full:Q", x=alt.value(0), text="text:N"
             )
         )
-    return alt.layer(*layers).properties(width=640, height=400, title=title)
+    return alt.layer(*layers).properties(width=590, height=400, title=title)
 
 
 def families(

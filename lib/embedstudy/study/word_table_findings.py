@@ -2,25 +2,37 @@
 
 import polars as pl
 
-from embedstudy.study.evidence import nearest
+from embedstudy.study.evidence import budget_name, nearest
 from embedstudy.study.text_evidence import TextEvidence
 from embedstudy.study.units import POINTS
 
 _AFTER = " + recovery"
+_RECOVERY = {"dataset": pl.String, "label": pl.String, "budget": pl.Float64} | dict.fromkeys(
+    ("delta", "low", "high"), pl.Float64
+)
 
 
 def findings(evidence: TextEvidence, comparison: pl.DataFrame) -> list[str]:
     """``comparison``: every method against the whole encoder, a line a task, method and budget."""
     return [
         *nearest(comparison, POINTS, "the whole encoder"),
-        *_recovery(evidence),
+        *_recovered(recovery(evidence)),
         *_trimming(evidence, comparison),
     ]
 
 
-def _recovery(evidence: TextEvidence) -> list[str]:
-    """What distillation adds to each method, over its own form without."""
-    said = []
+def fitted(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without those of encoders that were distilled after their table was fitted."""
+    return rows.filter(~pl.col("label").str.ends_with(_AFTER))
+
+
+def recovery(evidence: TextEvidence) -> pl.DataFrame:
+    """What distillation adds to each method over its own form without.
+
+    Columns: dataset, label (of the form without), budget, delta in points with its 95 % interval
+    (low, high).
+    """
+    lines = []
     after = evidence.ok.filter(pl.col("label").str.ends_with(_AFTER))
     cells = after.select("dataset", "label", "budget").unique(maintain_order=True)
     for cell in cells.to_dicts():
@@ -31,12 +43,18 @@ def _recovery(evidence: TextEvidence) -> list[str]:
             evidence.ok.filter(*same, pl.col("label") == before),
         )
         if effect is not None:
-            said.append(
-                f"{cell['dataset']}: recovery adds {POINTS.signed(effect.effect)} points to {before} "
-                f"at {cell['budget']:g} of the table ({POINTS.signed(effect.low)} to "
-                f"{POINTS.signed(effect.high)})."
-            )
-    return said
+            line = {"delta": effect.effect, "low": effect.low, "high": effect.high}
+            lines.append(cell | {"label": before} | line)
+    return pl.DataFrame(lines, schema=_RECOVERY)
+
+
+def _recovered(table: pl.DataFrame) -> list[str]:
+    return [
+        f"{line['dataset']}: recovery adds {POINTS.signed(line['delta'])} points to {line['label']} "
+        f"at {budget_name(line['budget'])} of the table ({POINTS.signed(line['low'])} to "
+        f"{POINTS.signed(line['high'])})."
+        for line in table.to_dicts()
+    ]
 
 
 def _trimming(evidence: TextEvidence, comparison: pl.DataFrame) -> list[str]:
