@@ -127,6 +127,8 @@ def test_scifact_of_beir(tmp_path):
     write_zip(tmp_path / "scifact.zip", files(), prefix="scifact/")
     beir.prepare_scifact(tmp_path, tmp_path / "out", md5=None)
     check(tmp_path / "out")
+    beir.prepare_scifact(tmp_path / "scifact.zip", tmp_path / "named", md5=None)
+    check(tmp_path / "named")
     with pytest.raises(StudyError, match="scifact.zip has md5 .* but 5f7d1de6"):
         beir.prepare_scifact(tmp_path, tmp_path / "out")
     write(tmp_path / "unpacked", files())
@@ -151,6 +153,8 @@ def test_scifact_of_its_authors(tmp_path):
     corpus, queries, _ = read(tmp_path / "out")
     assert corpus.rows() == [("10", 'Wings. It is "one". It\'s two. Threeé.'), ("11", "Heat H.")]
     assert queries.height == 1
+    beir.prepare_scifact(tmp_path / "scifact.zip", tmp_path / "named", sha256=None)
+    assert read(tmp_path / "named")[0].equals(corpus)
     with pytest.raises(StudyError, match="reads as 2 rows that are not the published ones"):
         beir.prepare_scifact(tmp_path, tmp_path / "out")
     scifact_of_the_authors(tmp_path, header="id,title,abstract,structured")

@@ -113,19 +113,20 @@ def prepare_scifact(
 ) -> dict:
     """Prepare SciFact into ``folder`` from BEIR's files, unpacked or zipped, or from its authors'.
 
+    ``directory`` may also be the zip file; the authors' needs BEIR's queries and judgements beside it.
     ``md5`` of BEIR's zip file, ``sha256`` of the documents read from the authors' file.
     """
     directory = Path(directory)
     if (directory / "corpus.jsonl").is_file():
         return prepare(directory, folder)
-    path = locate(directory, "scifact.zip", SCIFACT)
+    path = directory if directory.is_file() else locate(directory, "scifact.zip", SCIFACT)
     files = Files(path, SCIFACT)
     if "corpus.jsonl" in files:
         check_md5(path, md5, SCIFACT)
         return prepare(path, folder)
     corpus = abstracts(*files.read("corpus_train.csv"))
     check_digest(corpus, sha256, path, SCIFACT)
-    beside = Files(directory, SCIFACT)
+    beside = Files(path.parent, SCIFACT)
     return write_retrieval(
         folder,
         Path(folder).name,

@@ -15,7 +15,7 @@ from embedstudy.study.outcome import Outcome, Progress
 
 METHODS = ("full", "bm25")
 _LENGTHS = (8, 16, 32, 64, 128, 256)  # tokens of a text, for the clock
-_TIMED = 128  # texts encoded by either way, for the clock
+_TIMED = 64  # texts encoded by either way, for the clock
 
 prepared = tasks.prepared
 
