@@ -6,7 +6,7 @@ import polars as pl
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.frontier import points_of, uncompressed
 from embedstudy.figures.theme import BYTES, look
-from embedstudy.study.pareto import SLACK, pareto
+from embedstudy.study.pareto import pareto
 
 _ORDER = [
     "baselines",
@@ -33,7 +33,7 @@ def _panel(
     colour, shape, _ = look(names)
     quality = axes.quality
     front = points.with_columns(
-        front=pl.Series(pareto(points.select("serve_bytes", quality.column).rows(), SLACK))
+        front=pl.Series(pareto(points.select("serve_bytes", quality.column).rows(), axes.slack))
     ).filter(pl.col("front"))
     # A method whose budgets end in the same file is named once; neighbours on the front take turns,
     # a name above its point, the next one below.

@@ -6,7 +6,7 @@ import polars as pl
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import BYTES, look
 from embedstudy.study.evidence import CELL, with_budget_names
-from embedstudy.study.pareto import SLACK, pareto
+from embedstudy.study.pareto import pareto
 
 
 def points_of(rows: pl.DataFrame, axes: Axes = TABLES) -> pl.DataFrame:
@@ -31,7 +31,7 @@ def _panel(
 ) -> alt.LayerChart:
     colour, shape, dash = look(names)
     quality = axes.quality
-    front = pareto(points.select("serve_bytes", quality.column).rows(), SLACK)
+    front = pareto(points.select("serve_bytes", quality.column).rows(), axes.slack)
     points = points.with_columns(front=pl.Series(front))
     faded = alt.condition(pick, alt.value(1.0), alt.value(0.08))
     x = alt.X("serve_bytes:Q", title=axes.bytes_title).scale(

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-SLACK = 0.05  # files whose sizes differ by less than this share count as equally large in charts
-
 
 def pareto(points: Sequence[tuple[float, float]], slack: float = 0.0) -> list[bool]:
     """Which (bytes, quality) points no other point beats in both.
