@@ -115,6 +115,19 @@ def test_a_record_of_a_chapter_on_text_keeps_its_verdicts(result, tmp_path, monk
     assert "nDCG@10" in (tmp_path / "full" / "mine.svg").read_text()
 
 
+def test_a_record_without_sizes_has_no_chart(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
+    (tmp_path / "encoders_baseline").mkdir()
+    unsized = pl.when(pl.col("method") == "full").then("serve_bytes")
+    rows = result.rows.with_columns(unsized, place=pl.lit("encoders"))
+    rows.write_parquet(tmp_path / "encoders_baseline" / "rows.parquet")
+    result.scores.write_parquet(tmp_path / "encoders_baseline" / "scores.parquet")
+    monkeypatch.setattr(claims, "read", lambda _: [])
+    record("mine", ["encoders_baseline"], published=None)
+    assert (tmp_path / "full" / "mine.json").is_file()
+    assert not (tmp_path / "full" / "mine.svg").exists()
+
+
 def test_the_winner_of_a_size_is_chosen_without_labels(result):
     table = code_questions.contest(TextEvidence.of(result), 0.25)
     assert set(table["best"]) == {"good"}

@@ -2,20 +2,22 @@
 
 For studies that are not the default one (another data set, other parameters, the ``full`` profile):
 writes ``results/full/NAME.json``, one line a method, budget and seed with the environment they were
-run in, and ``results/full/NAME.svg``, the frontier over all chapters. ``--published AUC`` draws a
-published figure of the uncompressed table beside the one measured here. Of chapters on encoders and
-codes, the verdicts on their claims are kept too: rows alone would not give their intervals.
+run in, and ``results/full/NAME.svg``, the frontier over all chapters where there is one.
+``--published AUC`` draws a published figure of the uncompressed table beside the one measured here. Of
+chapters on encoders and codes, the verdicts on their claims are kept too: rows alone would not give
+their intervals.
 """
 
 import argparse
 import json
 import sys
 
+import altair as alt
 import polars as pl
 
 from embedstudy import figures, paths
 from embedstudy.errors import StudyError
-from embedstudy.study import atomic, claims
+from embedstudy.study import atomic, claims, code_questions
 from embedstudy.study.evidence import collect
 from embedstudy.study.provenance import environment
 from embedstudy.study.text_evidence import TextEvidence
@@ -26,7 +28,6 @@ _COLUMNS = [
     "quality", "layers", "dim",
 ]  # fmt: skip
 _RESAMPLES = 1000
-_AXES = {"encoders": figures.ENCODERS, "codes": figures.CODES}
 
 
 def settings(rows: pl.DataFrame) -> dict:
@@ -41,10 +42,8 @@ def record(name: str, chapters: list[str], published: float | None) -> None:
     place = _place(chapters[0])
     if place == "tables":
         rows, verdicts = collect(chapters).rows, []
-        chart = figures.families(rows, published=published)
     else:
         rows, verdicts = TextEvidence.collect(chapters).rows, _verdicts(chapters)
-        chart = figures.frontier(rows.filter(pl.col("quality").is_not_null()), axes=_AXES[place])
     kept = rows.select([c for c in _COLUMNS if c in rows.columns])
     content = {"settings": settings(rows), "environment": environment(), "rows": kept.to_dicts()}
     if published is not None:
@@ -54,7 +53,21 @@ def record(name: str, chapters: list[str], published: float | None) -> None:
     folder = paths.RESULTS / "full"
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     atomic.write_bytes(folder / f"{name}.json", text.encode())
-    figures.save_svg(chart, folder / f"{name}.svg")
+    chart = _chart(place, rows, published)
+    if chart is not None:
+        figures.save_svg(chart, folder / f"{name}.svg")
+
+
+def _chart(place: str, rows: pl.DataFrame, published: float | None) -> alt.TopLevelMixin | None:
+    """Quality against bytes; nothing where only the uncompressed model has bytes."""
+    if place == "tables":
+        return figures.families(rows, published=published)
+    sized = rows.drop_nulls(["quality", "serve_bytes"])
+    if (sized["method"] == "full").all():
+        return None
+    if place == "codes":
+        return figures.families(code_questions.kinds(sized), axes=figures.CODES)
+    return figures.frontier(sized, axes=figures.ENCODERS)
 
 
 def _place(chapter: str) -> str:
@@ -67,6 +80,8 @@ def _place(chapter: str) -> str:
 def _verdicts(chapters: list[str]) -> list[dict]:
     """The verdicts on the claims that ``claims.yaml`` makes on these chapters."""
     about = [c for c in claims.read(paths.ROOT / "claims.yaml") if c.get("chapter") in chapters]
+    if not about:
+        return []
     gathered = {name: TextEvidence.collect([name], _RESAMPLES) for name in chapters}
     return claims.evaluate(gathered, about).drop("text", "source").fill_nan(None).to_dicts()
 
