@@ -25,14 +25,15 @@ from embedstudy.study.text_evidence import TextEvidence
 _COLUMNS = [
     "dataset", "backbone", "family", "method", "label", "budget", "seed", "status", "error",
     "valid_auc", "test_auc", "test_logloss", "serve_bytes", "full_bytes", "train_bytes", "phases",
-    "quality", "layers", "dim",
+    "quality", "layers", "dim", "recovery.steps",
 ]  # fmt: skip
+_SETTINGS = ("train.", "backbone_options.", "tasks.", "domain.", "training.", "fit.", "recovery.")
 _RESAMPLES = 1000
 
 
 def settings(rows: pl.DataFrame) -> dict:
     """What all runs have in common: dimensions and hyper-parameters."""
-    names = [n for n in rows.columns if n.startswith(("train.", "backbone_options."))]
+    names = [n for n in rows.columns if n.startswith(_SETTINGS)]
     names += ["dim", "init_std", "min_count", "events", "length"]
     return {n: rows[n][0] for n in names if n in rows.columns and rows[n].n_unique() == 1}
 
@@ -83,7 +84,13 @@ def _verdicts(chapters: list[str]) -> list[dict]:
     if not about:
         return []
     gathered = {name: TextEvidence.collect([name], _RESAMPLES) for name in chapters}
-    return claims.evaluate(gathered, about).drop("text", "source").fill_nan(None).to_dicts()
+    return (
+        claims.evaluate(gathered, about)
+        .drop("text", "source")
+        .drop_nulls("effect")
+        .fill_nan(None)
+        .to_dicts()
+    )
 
 
 def main() -> None:
