@@ -83,6 +83,8 @@ def test_sentences_are_in_points(result):
     said = evidence.nearest(comparison, gathered.quality, "fp32")
     assert said[0].startswith("docs, mini, 1/4 of the bytes: good comes closest to fp32 (-")
     assert "points" in said[0]
+    alone = evidence.nearest(comparison.filter(pl.col("label") == "bad"), gathered.quality, "fp32")
+    assert alone[0].startswith("docs, mini, 1/4 of the bytes: bad loses against fp32 (-")
     assert evidence.not_ok(gathered.rows) == [
         "docs: tiny is not feasible at 1/4.",
         "reviews: tiny is not feasible at 1/4.",

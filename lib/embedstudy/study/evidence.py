@@ -200,11 +200,18 @@ def nearest(
         best = group.sort("delta", descending=True).row(0, named=True)
         worst = group.sort("delta").row(0, named=True)
         close = group.filter(pl.col("high") >= 0)["label"].to_list()
+        shown = (
+            f"({quality.signed(best['delta'])} {quality.name}, 95 % interval "
+            f"{quality.signed(best['low'])} to {quality.signed(best['high'])})"
+        )
+        where = f"{dataset}, {backbone}, {budget_name(budget)} of the bytes: {best['label']}"
+        if len(group) == 1:
+            verdict = "shows no loss against" if close else "loses against"
+            said.append(f"{where} {verdict} {full} {shown}.")
+            continue
         said.append(
-            f"{dataset}, {backbone}, {budget_name(budget)} of the bytes: {best['label']} comes "
-            f"closest to {full} ({quality.signed(best['delta'])} {quality.name}, 95 % interval "
-            f"{quality.signed(best['low'])} to {quality.signed(best['high'])}), {worst['label']} is "
-            f"furthest ({quality.signed(worst['delta'])}). "
+            f"{where} comes closest to {full} {shown}, {worst['label']} is furthest "
+            f"({quality.signed(worst['delta'])}). "
             + (f"No loss is shown for {', '.join(close)}." if close else "Every method loses.")
         )
     return said
