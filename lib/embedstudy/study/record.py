@@ -40,10 +40,9 @@ def settings(rows: pl.DataFrame) -> dict:
 
 def record(name: str, chapters: list[str], published: float | None) -> None:
     """Write ``results/full/<name>.json`` and ``.svg`` from the rows of ``chapters``, of one place."""
-    place = _place(chapters[0])
-    if place == "tables":
-        rows, verdicts = collect(chapters).rows, []
-    else:
+    rows, verdicts = collect(chapters).rows, []
+    place = rows["place"][0]
+    if place != "tables":
         rows, verdicts = TextEvidence.collect(chapters).rows, _verdicts(chapters)
     kept = rows.select([c for c in _COLUMNS if c in rows.columns])
     content = {"settings": settings(rows), "environment": environment(), "rows": kept.to_dicts()}
@@ -71,26 +70,13 @@ def _chart(place: str, rows: pl.DataFrame, published: float | None) -> alt.TopLe
     return figures.frontier(sized, axes=figures.ENCODERS)
 
 
-def _place(chapter: str) -> str:
-    file = paths.RESULTS / chapter / "rows.parquet"
-    if not file.is_file():
-        raise StudyError(f"Chapter '{chapter}' has no rows yet: run it first.")
-    return pl.read_parquet(file, columns=["place"])["place"][0]
-
-
 def _verdicts(chapters: list[str]) -> list[dict]:
     """The verdicts on the claims that ``claims.yaml`` makes on these chapters."""
-    about = [c for c in claims.read(paths.ROOT / "claims.yaml") if c.get("chapter") in chapters]
-    if not about:
-        return []
     gathered = {name: TextEvidence.collect([name], _RESAMPLES) for name in chapters}
-    return (
-        claims.evaluate(gathered, about)
-        .drop("text", "source")
-        .drop_nulls("effect")
-        .fill_nan(None)
-        .to_dicts()
-    )
+    verdicts = claims.evaluate(gathered, claims.read(paths.ROOT / "claims.yaml"))
+    if verdicts.is_empty():
+        return []
+    return verdicts.drop("text", "source").drop_nulls("effect").fill_nan(None).to_dicts()
 
 
 def main() -> None:
