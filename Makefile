@@ -21,10 +21,10 @@ env: $(STAMP)  ## create .venv from the lock
 .PHONY: repro
 repro: env  ## run the study: environment, data, all chapters, report
 	$(BIN)/python -m embedstudy.sources.manifest --missing-only
-	$(BIN)/python -m embedstudy.study.params
+	$(BIN)/python -m embedstudy.core.params
 	$(BIN)/python -m embedstudy.report.plots_page >/dev/null
 	@started=$$(date +%s); PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro && \
-	  $(BIN)/python -m embedstudy.study.bench --record $$(($$(date +%s) - started))
+	  $(BIN)/python -m embedstudy.checks.overhead --record $$(($$(date +%s) - started))
 	@echo "Report: $(CURDIR)/reports/index.html"
 
 .PHONY: test
@@ -45,17 +45,17 @@ report: env  ## render the HTML report from the chapters already run
 
 .PHONY: calibrate
 calibrate: env  ## train the full table on Frappe_x1 with published settings (prepare frappe first)
-	$(BIN)/python -m embedstudy.study.calibrate
+	$(BIN)/python -m embedstudy.checks.published
 
 .PHONY: bench
 bench: env  ## training speed against a bare loop; time spent outside training
-	$(BIN)/python -m embedstudy.study.bench
+	$(BIN)/python -m embedstudy.checks.overhead
 
 .PHONY: lint
 lint: env  ## check format, style and the dependency lists of dvc.yaml
 	$(BIN)/ruff format --no-cache --check
 	$(BIN)/ruff check --no-cache
-	$(BIN)/python -m embedstudy.study.closure --check dvc.yaml
+	$(BIN)/python -m embedstudy.study.engine.imports --check dvc.yaml
 
 .PHONY: clean
 clean:  ## remove the run store and what failed; data, results and the environment stay

@@ -1,13 +1,19 @@
-"""What several test modules share: a tiny prepared data set with a pattern that can be learned."""
+"""What several test modules share: a tiny prepared data set, a scratch project."""
 
 import json
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
+
+from embedstudy.core import paths
 
 torch.set_num_threads(1)
+TOYS = Path(__file__).parent / "toys"  # workers import fake_work by name
 
 
 def write_prepared(folder, events=2000, rows=(41, 31, 5), seed=0):
@@ -37,8 +43,7 @@ def write_prepared(folder, events=2000, rows=(41, 31, 5), seed=0):
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
     """The name of a prepared data set in a scratch folder that ``load_ctr`` reads from."""
-    from embedstudy import paths
-    from embedstudy.study import data
+    from embedstudy.study.tables import data
 
     write_prepared(tmp_path / "project" / "results" / "prepared" / "toy")
     monkeypatch.setattr(paths, "PREPARED", tmp_path / "project" / "results" / "prepared")
@@ -46,3 +51,51 @@ def prepared(tmp_path, monkeypatch):
     data.load_ctr.cache_clear()
     yield "toy"
     data.load_ctr.cache_clear()
+
+
+PARAMS = {
+    "profile": "smoke",
+    "device": "cpu",
+    "workers": 1,
+    "smoke": {"demo": {"budgets": [0.5], "seeds": [0, 1]}},
+    "quick": {"demo": {"budgets": [0.5, 0.1], "seeds": [0]}},
+    "full": {"demo": {}},
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The root of an empty project whose params.yaml holds PARAMS; the library points at it."""
+    root = tmp_path / "scratch"
+    (root / "notebooks" / "tables").mkdir(parents=True)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    for name, folder in (
+        ("ROOT", root),
+        ("RESULTS", root / "results"),
+        ("REPORTS", root / "reports"),
+        ("PREPARED", root / "results" / "prepared"),
+        ("RUNS", root / ".cache" / "runs"),
+        ("NOTEBOOKS", root / "notebooks"),
+    ):
+        monkeypatch.setattr(paths, name, folder)
+    monkeypatch.setenv("EMBEDSTUDY_ROOT", str(root))
+    monkeypatch.setenv("EMBEDSTUDY_PIPELINE", "1")
+    monkeypatch.setenv("FAKE_WORK_LOG", str(root / "log"))
+    monkeypatch.setenv("PYTHONPATH", str(TOYS))
+    return root
+
+
+@pytest.fixture
+def write_notebook(project):
+    """Writes a chapter of code cells; the first is its parameters cell, or none when it is None."""
+
+    def write(chapter, cells):
+        notebook = nbformat.v4.new_notebook()
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        notebook.cells = [nbformat.v4.new_code_cell(source or "") for source in cells]
+        if cells[0] is not None:
+            notebook.cells[0].metadata.tags = ["parameters"]
+        nbformat.write(notebook, project / "notebooks" / f"{chapter}.ipynb")
+
+    return write

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from embedstudy.backbones import BACKBONES
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 FIELDS, DIM, BATCH = 5, 4, 7
 OPTIONS = {"hidden": [6, 3], "dropout": 0.0}

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from toy_vectors import CORPUS, DIM, QUERIES, TRAIN
+from vectors import CORPUS, DIM, QUERIES, TRAIN
 
 from embedstudy import codes
 from embedstudy.codes.base import bytes_per_vector
-from embedstudy.errors import InfeasibleBudget, StudyError
+from embedstudy.core.errors import InfeasibleBudget, StudyError
 
 
 def every_codec():

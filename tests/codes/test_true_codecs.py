@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers.util.quantization import quantize_embeddings
-from toy_vectors import CORPUS, DIM, QUERIES, TRAIN
+from vectors import CORPUS, DIM, QUERIES, TRAIN
 
 from embedstudy import codes
 from embedstudy.codes import quantisers, recurrent, rotation

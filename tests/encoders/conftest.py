@@ -1,7 +1,6 @@
 """A tiny random encoder for all tests of a session."""
 
 import pytest
-
 from tiny_encoder import MAX_LENGTH, WORDS, write_encoder
 
 __all__ = ["MAX_LENGTH", "WORDS", "write_encoder"]
@@ -14,6 +13,6 @@ def encoder_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def encoder(encoder_folder):
-    from embedstudy.encoders.pretrained import load_encoder
+    from embedstudy.encoders.core.pretrained import load_encoder
 
     return load_encoder(encoder_folder)

@@ -16,14 +16,14 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
 )
 
+from embedstudy.core.errors import StudyError
 from embedstudy.encoders import matryoshka
-from embedstudy.encoders.encode import encode
+from embedstudy.encoders.core.encode import encode
 from embedstudy.encoders.matryoshka.ese import principal
 from embedstudy.encoders.matryoshka.layers import pooled_layers
 from embedstudy.encoders.matryoshka.losses import divergence
 from embedstudy.encoders.matryoshka.smae import StarbucksMAE
 from embedstudy.encoders.matryoshka.training import TrainingSet
-from embedstudy.errors import StudyError
 
 ANCHORS = ["the cat sat", "a dog", "flow of heat", "wing on a plate"]
 POSITIVES = ["the cat", "the dog sat", "heat", "a wing"]

@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from tiny_encoder import write_encoder
 
+from embedstudy.core.errors import InfeasibleBudget, StudyError
 from embedstudy.encoders import word_table
-from embedstudy.encoders.encode import encode
-from embedstudy.encoders.pretrained import load_encoder
+from embedstudy.encoders.core.encode import encode
+from embedstudy.encoders.core.pretrained import load_encoder
 from embedstudy.encoders.word_table import module
 from embedstudy.encoders.word_table.fitting import make_trainable
 from embedstudy.encoders.word_table.module import FILE, load_compressed, pieces
-from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables.base import TableSpec
-from embedstudy.tables.families import fewer_bits, generated_rows, sharing_rows
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.fewer_bits import methods as fewer_bits
+from embedstudy.tables.generated_rows import methods as generated_rows
+from embedstudy.tables.sharing_rows import methods as sharing_rows
 from embedstudy.tables.sharing_rows.kmeans_rows import KMeansRows
-from tiny_encoder import write_encoder
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "flow of heat on a plate", "a wing"]
 METHODS = sharing_rows.METHODS | generated_rows.METHODS | fewer_bits.METHODS

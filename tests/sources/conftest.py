@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedstudy.paths import ROOT
+from embedstudy.core.paths import ROOT
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from fake_corpus import make_corpus, parse_corpus
 from fake_wheels import damage, read_folder
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import apicorpus, manifest
 from embedstudy.sources.apicorpus import choose, module_name, prepare
 

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import avazu
 
 HEADER = (

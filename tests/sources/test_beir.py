@@ -4,7 +4,7 @@ import zipfile
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import beir
 
 DOCUMENTS = [

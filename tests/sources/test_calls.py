@@ -6,7 +6,7 @@ import pytest
 from fake_corpus import parse_corpus
 from fake_wheels import read_folder
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.calls import FIELDS, prepare, split_calls, with_negatives
 from embedstudy.sources.nearduplicates import COLUMNS
 

@@ -4,7 +4,7 @@ import random
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import criteo
 from embedstudy.sources.ctr import read_spec
 

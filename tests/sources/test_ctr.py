@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import ctr
 from embedstudy.sources.ctr import random_splits, read_spec, row_hash, write_ctr
 from embedstudy.sources.raw_files import parsing

@@ -5,7 +5,7 @@ import pytest
 from fake_corpus import parse_corpus
 from fake_wheels import read_folder
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.docs import COLUMNS, prepare, read_pairs, split_packages
 
 

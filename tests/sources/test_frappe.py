@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import frappe
 
 PUBLISHED = {"train": 202_027, "valid": 57_722, "test": 28_860}  # BARS

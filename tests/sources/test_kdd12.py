@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import kdd12
 
 URL = 18446744073709551615  # display URLs are 64-bit hashes, beyond a signed integer

@@ -5,7 +5,7 @@ import sys
 import pytest
 from fake_wheels import damage, make_wheel, write_lock
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import manifest
 
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from fake_wheels import make_wheel, read_folder, write_lock
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import manifest, movielens
 
 HOUR = 3600

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import movielens_official
 
 RATINGS = [(1 + i % 5, 10 + i % 3, 1 + i % 5 if i % 2 else 5 - i % 4) for i in range(200)]

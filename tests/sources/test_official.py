@@ -1,6 +1,6 @@
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import official
 from embedstudy.sources.ctr import read_spec
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from fake_corpus import make_corpus
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import manifest, prepare
 
 

@@ -4,7 +4,7 @@ import tarfile
 import polars as pl
 import pytest
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import sick, sts_years, stsb
 
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 from fake_wheels import damage, make_wheel
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.wheels import Wheel
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from embedstudy.tables.base import TableSpec, planned_bytes
-from embedstudy.tables.families.baselines import METHODS
-from embedstudy.tables.frequency import most_frequent, ordered
+from embedstudy.tables.baselines.methods import METHODS
+from embedstudy.tables.core.base import TableSpec, planned_bytes
+from embedstudy.tables.core.frequency import most_frequent, ordered
 from embedstudy.tables.reference.full import Full
 
 ROWS = (50, 7, 30)

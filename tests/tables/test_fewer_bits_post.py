@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables.base import TableSpec
-from embedstudy.tables.families.fewer_bits import METHODS
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.core.packing import pack, packed_bytes, unpack
+from embedstudy.tables.fewer_bits.methods import METHODS
 from embedstudy.tables.fewer_bits.pq import nearest
-from embedstudy.tables.packing import pack, packed_bytes, unpack
 
 
 def spec_of(weight):

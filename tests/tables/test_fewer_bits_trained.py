@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from recipes import run_recipe, toy
 
-from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.seeding import generator
-from embedstudy.tables.base import TableSpec
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.core.seeding import generator
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.core.packing import unpack
 from embedstudy.tables.fewer_bits import dpq
 from embedstudy.tables.fewer_bits.alpt import ALPT, quantised
 from embedstudy.tables.fewer_bits.dpq import DPQ
 from embedstudy.tables.fewer_bits.integer import uniform
 from embedstudy.tables.fewer_bits.low_precision import LowPrecision
 from embedstudy.tables.fewer_bits.mgqe import MGQE, hot_rows
-from embedstudy.tables.packing import unpack
 
 SPEC = TableSpec((50, 30), 8, torch.ones(80, dtype=torch.int64), 0.05)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from recipes import ROWS, run_recipe, toy
 
-from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables.base import TableSpec, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.core.base import TableSpec, planned_bytes
 from embedstudy.tables.fewer_dimensions.autodim import AutoDim, likeliest, mixed_bytes
 from embedstudy.tables.fewer_dimensions.autosrh import AutoSrh
 from embedstudy.tables.fewer_dimensions.blocks import BlockTable, frequency_bounds

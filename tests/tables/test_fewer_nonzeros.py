@@ -4,15 +4,15 @@ import pytest
 import torch
 from recipes import ROWS, run_recipe, toy
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.artefact import load, save
-from embedstudy.tables.base import TableSpec
-from embedstudy.tables.bitmap import Bitmap
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.artefact import load, save
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.core.bitmap import Bitmap
+from embedstudy.tables.core.packing import pack_row, take
 from embedstudy.tables.fewer_nonzeros.deeplight import DeepLight, sparsity
 from embedstudy.tables.fewer_nonzeros.magnitude import Magnitude, importance
 from embedstudy.tables.fewer_nonzeros.pep import PEP, soft_threshold
 from embedstudy.tables.fewer_nonzeros.sparse import Masked, SparseTable, best_mask, smaller_form
-from embedstudy.tables.packing import pack_row, take
 
 
 def weights(rows, dim, share, seed=0):

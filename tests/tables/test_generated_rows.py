@@ -6,13 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.seeding import derive
-from embedstudy.tables.artefact import load, save
-from embedstudy.tables.base import TableSpec, planned_bytes
-from embedstudy.tables.families.generated_rows import METHODS
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.core.seeding import derive
+from embedstudy.tables.core.artefact import load, save
+from embedstudy.tables.core.base import TableSpec, planned_bytes
+from embedstudy.tables.core.hashing import PRIME
+from embedstudy.tables.generated_rows.methods import METHODS
 from embedstudy.tables.generated_rows.tt_rec import column_factors, row_factors
-from embedstudy.tables.hashing import PRIME
 
 torch.set_num_threads(1)
 ROWS = (944, 1683, 8, 3, 22, 400, 217, 25, 8)

@@ -5,11 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedstudy.errors import StudyError
-from embedstudy.seeding import derive
-from embedstudy.tables.base import TableSpec
-from embedstudy.tables.families.sharing_rows import METHODS
-from embedstudy.tables.hashing import (
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import derive
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.core.hashing import (
     PRIME,
     FieldHash,
     UniversalHash,
@@ -17,6 +16,7 @@ from embedstudy.tables.hashing import (
     field_slots,
 )
 from embedstudy.tables.sharing_rows import robe
+from embedstudy.tables.sharing_rows.methods import METHODS
 from embedstudy.tables.sharing_rows.qr import digits, root
 
 ROWS = (900, 7, 300)

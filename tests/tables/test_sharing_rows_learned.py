@@ -4,13 +4,13 @@ import pytest
 import torch
 from recipes import run_recipe, toy
 
-from embedstudy.tables.base import TableSpec
-from embedstudy.tables.families.sharing_rows import METHODS
-from embedstudy.tables.packing import unpack
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.core.packing import unpack
 from embedstudy.tables.sharing_rows.cafe import CAFE
 from embedstudy.tables.sharing_rows.cce import CCE, kmeans
 from embedstudy.tables.sharing_rows.dedup import Dedup, merged, similarity
 from embedstudy.tables.sharing_rows.hotsketch import HotSketch
+from embedstudy.tables.sharing_rows.methods import METHODS
 
 
 def normal(*shape, seed=0):

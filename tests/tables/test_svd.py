@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from embedstudy.tables.base import TableSpec
+from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.generated_rows.svd import SVD
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from embedstudy.backbones.mlp import Backbone, linear, mlp
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 STRUCTURES = ("parallel", "stacked")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from embedstudy.backbones.mlp import Backbone, mlp
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 INTERACTIONS = ("dot", "cat")
 

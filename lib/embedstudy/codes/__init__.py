@@ -9,7 +9,7 @@ from embedstudy.codes.quantisers import OPQ, PQ, RQ
 from embedstudy.codes.recurrent import Recurrent
 from embedstudy.codes.rotation import ITQ, RandomRotation
 from embedstudy.codes.scalar import Float, Integer
-from embedstudy.errors import InfeasibleBudget, StudyError
+from embedstudy.core.errors import InfeasibleBudget, StudyError
 
 __all__ = [
     "CODECS",

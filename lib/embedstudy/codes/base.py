@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.measure import retrieval
 
 

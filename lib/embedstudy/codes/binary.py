@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from embedstudy.codes.base import Codec, check_option
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.measure import retrieval
 
 _QUERY_BLOCK = 16  # queries whose shortlists are rescored together

@@ -5,8 +5,8 @@ import numpy as np
 from embedstudy.codes.base import Codec, check_count, check_option, unit
 from embedstudy.codes.rotation import principal_axes
 from embedstudy.codes.scalar import Float
-from embedstudy.errors import StudyError
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import numpy_generator
 
 REDUCTIONS = ("truncate", "random-dims", "pca", "pca-whiten")
 _LEAST_VARIANCE = 1e-8  # share of the largest variance; whitening divides by no less

@@ -11,8 +11,8 @@ import faiss
 import numpy as np
 
 from embedstudy.codes.base import Codec, check_count, check_option, sample
-from embedstudy.errors import StudyError
-from embedstudy.seeding import derive, numpy_generator
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import derive, numpy_generator
 
 _SAMPLE = 64  # training vectors a centroid at most
 

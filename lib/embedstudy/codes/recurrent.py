@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from embedstudy.codes.base import Codec, check_count, sample
 from embedstudy.codes.rotation import random_rotation
+from embedstudy.core.seeding import generator, numpy_generator
 from embedstudy.measure import retrieval
-from embedstudy.seeding import generator, numpy_generator
 
 _SAMPLE = 10_000  # training vectors that batches are drawn from
 _NEAR = 64  # nearest training vectors, among which the members of a group are drawn

@@ -4,8 +4,8 @@ import numpy as np
 
 from embedstudy.codes.base import check_count, sample
 from embedstudy.codes.binary import SignCodec
-from embedstudy.errors import StudyError
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import numpy_generator
 
 _SAMPLE = 10_000  # training vectors that ITQ rotates
 

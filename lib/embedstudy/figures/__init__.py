@@ -2,10 +2,10 @@
 
 from embedstudy.figures.axes import CODES, ENCODERS, TABLES
 from embedstudy.figures.comparisons import claims, deltas, slices, train_bytes
+from embedstudy.figures.encoders import effects, parts, qualities, slopes
 from embedstudy.figures.families import families
 from embedstudy.figures.frontier import frontier
 from embedstudy.figures.pictures import allocation, rows_picture, show_cardinality, show_skew
-from embedstudy.figures.texts import effects, parts, qualities, slopes
 from embedstudy.figures.theme import enable, save_svg
 
 __all__ = [

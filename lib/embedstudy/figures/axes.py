@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from embedstudy.study.units import AUC, POINTS, Quality
+from embedstudy.measure.units import AUC, POINTS, Quality
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import polars as pl
 
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import COLOURS
-from embedstudy.study.evidence import budget_name, with_budget_names
+from embedstudy.study.evidence.comparisons import budget_name, with_budget_names
 
 _BLUE, _ORANGE, _GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
 

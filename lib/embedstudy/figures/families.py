@@ -6,7 +6,7 @@ import polars as pl
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.frontier import points_of, uncompressed
 from embedstudy.figures.theme import BYTES, look
-from embedstudy.study.pareto import pareto
+from embedstudy.measure.pareto import pareto
 
 _ORDER = [
     "baselines",

@@ -5,8 +5,8 @@ import polars as pl
 
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import BYTES, look
-from embedstudy.study.evidence import CELL, with_budget_names
-from embedstudy.study.pareto import pareto
+from embedstudy.measure.pareto import pareto
+from embedstudy.study.evidence.comparisons import CELL, with_budget_names
 
 
 def points_of(rows: pl.DataFrame, axes: Axes = TABLES) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 import altair as alt
 import vl_convert
 
-from embedstudy.study import atomic
+from embedstudy.core import files
 
 # Okabe and Ito's palette, distinguishable with every common form of colour blindness. Yellow is
 # left out (too light on white); shapes and dashes carry the difference on their own.
@@ -71,4 +71,4 @@ def look(names: list[str]) -> tuple[alt.Scale, alt.Scale, alt.Scale]:
 def save_svg(chart: alt.TopLevelMixin, path: Path) -> None:
     """Write a chart as SVG; the same chart gives the same bytes."""
     alt.theme.enable("embedstudy")
-    atomic.write_bytes(path, vl_convert.vegalite_to_svg(chart.to_dict()).encode())
+    files.write_bytes(path, vl_convert.vegalite_to_svg(chart.to_dict()).encode())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.seeding import numpy_generator
 
 
 def resampling_weights(events: int, resamples: int, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.report.render import render
 
 

@@ -8,10 +8,10 @@ from jinja2 import FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.report import formulas, frames
-from embedstudy.report.chapters import Chapter
 from embedstudy.report.charts import TEMPLATES, Charts, spec_of
+from embedstudy.report.pages import Chapter
 
 _LOADED = (  # what nbconvert would fetch from the network
     "require_js_url",

@@ -10,7 +10,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.report.words import FILTERS
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from embedstudy.report import text_costs
-from embedstudy.study import claims, time_claims
-from embedstudy.study.use_cases import use_cases
+from embedstudy.study.evidence import claims, time_claims
+from embedstudy.study.evidence.use_cases import use_cases
 
 _SHOWN = {  # column -> heading, digits
     "train_seconds": ("training, s", 2),

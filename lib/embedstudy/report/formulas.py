@@ -6,7 +6,7 @@ from html import escape
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath, MathInlineParser
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 # latex2mathml lays out align* but not aligned, which is what stands between dollar signs.
 _ALIGNED = {

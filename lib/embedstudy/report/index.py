@@ -4,10 +4,10 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.report import frames
-from embedstudy.report.chapters import Chapter, names, read, title, wall
 from embedstudy.report.charts import Charts, spec_of
+from embedstudy.report.pages import Chapter, names, read, title, wall
 
 _FRONTIER = "frontier"
 _BEST = {

@@ -9,10 +9,9 @@ would load from the network, is left out on purpose.
 import sys
 from pathlib import Path
 
-from embedstudy import paths
-from embedstudy.errors import StudyError
+from embedstudy.core import files, paths
+from embedstudy.core.errors import StudyError
 from embedstudy.report.charts import TEMPLATES, bundle
-from embedstudy.study import atomic
 
 PLACE = paths.ROOT / ".cache" / "plots-page.html"
 GLOBALS = "window.vega=vega;window.vegaLite=vegaLite;window.vegaEmbed=vegaEmbed;"
@@ -21,7 +20,7 @@ GLOBALS = "window.vega=vega;window.vegaLite=vegaLite;window.vegaEmbed=vegaEmbed;
 def write(path: Path = PLACE) -> Path:
     """Write the page to ``path`` as a whole and return ``path``."""
     page = (TEMPLATES / "plots-page.html").read_text(encoding="utf-8")
-    atomic.write_bytes(path, page.replace("@BUNDLE@", bundle(GLOBALS)).encode())
+    files.write_bytes(path, page.replace("@BUNDLE@", bundle(GLOBALS)).encode())
     return path
 
 

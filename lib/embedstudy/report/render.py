@@ -9,11 +9,11 @@ from pathlib import Path
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
-from embedstudy import paths
-from embedstudy.report import body, chapters, costs, index
-from embedstudy.report.chapters import Chapter
+from embedstudy.core import files, paths
+from embedstudy.pipeline import provenance
+from embedstudy.report import body, costs, index, pages
 from embedstudy.report.charts import TEMPLATES, bundle, templates
-from embedstudy.study import atomic, provenance
+from embedstudy.report.pages import Chapter
 
 _CODE = {"light": "xcode", "dark": "github-dark"}  # pygments styles
 
@@ -68,7 +68,7 @@ def chapter_page(chapter: Chapter, known: list[Chapter], reports: Path, results:
             body=Markup(inside.html),
             measured=costs.measured(chapter.section, reports, results),
             identity=costs.TEXT,
-            wall=chapters.wall(reports, chapter),
+            wall=pages.wall(reports, chapter),
             before=_neighbour(known, place - 1, chapter),
             after=_neighbour(known, place + 1, chapter),
         )
@@ -101,10 +101,10 @@ def render(
 
     Raises ``StudyError``: no executed notebook, or one that is unreadable or cannot be drawn.
     """
-    known = chapters.executed(reports)
-    pages = {one.page: chapter_page(one, known, reports, results) for one in known}
+    known = pages.executed(reports)
+    written = {one.page: chapter_page(one, known, reports, results) for one in known}
     made = made or provenance.environment()
-    pages["index.html"] = index_page(known, reports, results, notebooks, made)
-    for page, html in pages.items():
-        atomic.write_bytes(reports / page, html.encode())
+    written["index.html"] = index_page(known, reports, results, notebooks, made)
+    for page, html in written.items():
+        files.write_bytes(reports / page, html.encode())
     return reports / "index.html"

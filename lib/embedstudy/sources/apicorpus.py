@@ -25,7 +25,7 @@ from typing import NamedTuple
 import polars as pl
 from tqdm import tqdm
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources import manifest, nearduplicates
 from embedstudy.sources.ctr import replacing
 from embedstudy.sources.output import write_spec

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.raw_files import check_md5, locate
 from embedstudy.sources.text_files import (
     JUDGEMENT,

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from embedstudy.errors import StudyError
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import numpy_generator
 from embedstudy.sources.ctr import write_ctr
 from embedstudy.sources.nearduplicates import COLUMNS, distinct
 from embedstudy.sources.splitting import random_parts

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.raw_files import locate
 from embedstudy.sources.text_files import (
     JUDGEMENT,

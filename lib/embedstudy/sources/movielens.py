@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from embedstudy.errors import StudyError
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import numpy_generator
 from embedstudy.sources.ctr import write_ctr
 from embedstudy.sources.manifest import TABULAR, verify, wheel
 from embedstudy.sources.splitting import parts, random_parts

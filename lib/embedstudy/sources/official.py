@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from embedstudy.errors import StudyError
-from embedstudy.paths import PREPARED
+from embedstudy.core.errors import StudyError
+from embedstudy.core.paths import PREPARED
 from embedstudy.sources import (
     avazu,
     beir,

@@ -13,9 +13,9 @@ from importlib import import_module
 
 import polars as pl
 
-from embedstudy.errors import StudyError
-from embedstudy.paths import DATA, PREPARED
-from embedstudy.study.params import Number, check, section
+from embedstudy.core.errors import StudyError
+from embedstudy.core.params import Number, check, section
+from embedstudy.core.paths import DATA, PREPARED
 
 CORPUS = PREPARED / "corpus"
 # name -> (module with a function ``prepare``, folder it reads, folder it writes)

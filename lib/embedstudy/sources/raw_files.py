@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 
 def missing(directory: Path, wanted: list[str]) -> list[str]:

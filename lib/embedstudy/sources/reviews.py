@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.seeding import numpy_generator
+from embedstudy.core.seeding import numpy_generator
 from embedstudy.sources.ctr import replacing
 from embedstudy.sources.manifest import TABULAR, verify, wheel
 from embedstudy.sources.output import write_spec

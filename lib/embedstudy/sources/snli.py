@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.raw_files import locate
 from embedstudy.sources.text_files import lines, write_pairs
 

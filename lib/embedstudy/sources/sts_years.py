@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.raw_files import locate
 from embedstudy.sources.text_files import cells, check_digest, lines, number, pairs, write_pairs
 

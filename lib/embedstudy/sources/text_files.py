@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 from embedstudy.sources.ctr import replacing
 from embedstudy.sources.output import write_spec
 

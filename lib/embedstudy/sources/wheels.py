@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
 
 
 class Wheel:

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
+from embedstudy.core.errors import StudyError
 from embedstudy.encoders.matryoshka.layers import pooled_columns
 from embedstudy.encoders.matryoshka.submodels import Size, check_size
-from embedstudy.errors import StudyError
 
 KINDS = ("dims", "scores", "none")
 

@@ -13,10 +13,10 @@ from sentence_transformers.util import batch_to_device
 from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer
 
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import generator, seed_everything
 from embedstudy.encoders.matryoshka.layers import pooled_layers
 from embedstudy.encoders.matryoshka.submodels import Size, check_size
-from embedstudy.errors import StudyError
-from embedstudy.seeding import generator, seed_everything
 
 _ENCODER_MASK, _DECODER_MASK = 0.2, 0.4  # shares of the pieces, as in the authors' code
 

@@ -6,8 +6,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from torch import nn
 
-from embedstudy.encoders.sizes import first_layers, layers
-from embedstudy.errors import StudyError
+from embedstudy.core.errors import StudyError
+from embedstudy.encoders.core.sizes import first_layers, layers
 
 Size = tuple[int, int]  # layers, dim
 

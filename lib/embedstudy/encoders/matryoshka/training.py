@@ -9,8 +9,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 from torch import Tensor, nn
 
-from embedstudy.errors import StudyError
-from embedstudy.seeding import generator, seed_everything
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import generator, seed_everything
 
 _WARM_UP = 0.1  # share of the steps
 

@@ -8,10 +8,10 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 from torch import Tensor, nn
 
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import generator
 from embedstudy.encoders.word_table.module import WordTableTransformer, pieces, word_table
-from embedstudy.errors import StudyError
-from embedstudy.seeding import generator
-from embedstudy.tables.base import Table, TableSpec
+from embedstudy.tables.core.base import Table, TableSpec
 
 
 def piece_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> Tensor:

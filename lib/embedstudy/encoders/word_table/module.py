@@ -9,9 +9,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import nn
 
-from embedstudy.errors import StudyError
-from embedstudy.tables import artefact
-from embedstudy.tables.base import Table
+from embedstudy.core.errors import StudyError
+from embedstudy.tables.core import artefact
+from embedstudy.tables.core.base import Table
 
 FILE = "word_table.safetensors"
 

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from embedstudy.encoders.pretrained import load_encoder
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.encoders.core.pretrained import load_encoder
 from embedstudy.encoders.word_table.module import word_table
-from embedstudy.errors import InfeasibleBudget, StudyError
 
 _WORDS = "embeddings.word_embeddings.weight"
 

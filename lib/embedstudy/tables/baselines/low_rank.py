@@ -8,7 +8,7 @@ methods that it is a baseline for).
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest, lookup
+from embedstudy.tables.core.base import Table, TableSpec, largest, lookup
 
 
 class LowRank(Table):

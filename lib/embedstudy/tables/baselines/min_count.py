@@ -7,8 +7,8 @@ admission filters in production), here with the threshold that the budget asks f
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest, lookup
-from embedstudy.tables.frequency import Frequent, choices
+from embedstudy.tables.core.base import Table, TableSpec, largest, lookup
+from embedstudy.tables.core.frequency import Frequent, choices
 
 
 class MinCount(Table):

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, largest, lookup
+from embedstudy.tables.core.base import Table, TableSpec, largest, lookup
 
 
 class SmallDim(Table):

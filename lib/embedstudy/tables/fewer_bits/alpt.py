@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec, check_share
+from embedstudy.tables.core.base import TableSpec, check_share
 from embedstudy.tables.fewer_bits.half import fixed_size
 from embedstudy.tables.fewer_bits.integer import IntegerTable
 

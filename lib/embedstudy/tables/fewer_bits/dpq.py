@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.tables.core.packing import pack, padded
 from embedstudy.tables.fewer_bits.pq import PQ, part_numbers
-from embedstudy.tables.packing import pack, padded
 
 MODES = ("vq", "sx")
 _MOMENTUM = 0.1  # of the batch norm

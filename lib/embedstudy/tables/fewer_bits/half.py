@@ -6,9 +6,9 @@ What production servers store by default (FBGEMM's fp16 tables, ``torchrec.quant
 import torch
 from torch import Tensor
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import TableSpec, check, planned_bytes
-from embedstudy.tables.post_training import PostTraining
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import TableSpec, check, planned_bytes
+from embedstudy.tables.core.post_training import PostTraining
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 

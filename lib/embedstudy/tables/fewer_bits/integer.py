@@ -7,8 +7,8 @@ Limited Numerical Precision" (ICML 2015), section 3.1.
 import torch
 from torch import Tensor
 
-from embedstudy.seeding import generator
-from embedstudy.tables.base import Table, check
+from embedstudy.core.seeding import generator
+from embedstudy.tables.core.base import Table, check
 
 TYPES = {8: torch.int8, 16: torch.int16}
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8

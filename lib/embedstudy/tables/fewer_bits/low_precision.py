@@ -8,7 +8,7 @@ the INT8/16 of "Experimental Analysis of Large-scale Learnable Vector Storage Co
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec, check_share
+from embedstudy.tables.core.base import TableSpec, check_share
 from embedstudy.tables.fewer_bits.half import fixed_size
 from embedstudy.tables.fewer_bits.integer import IntegerTable
 

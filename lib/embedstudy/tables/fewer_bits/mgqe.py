@@ -8,11 +8,11 @@ centroids (section 3.4).
 import torch
 from torch import Tensor
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import Table, TableSpec, check, check_share, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import Table, TableSpec, check, check_share, planned_bytes
+from embedstudy.tables.core.packing import pack, packed_bytes, unpack
 from embedstudy.tables.fewer_bits.dpq import DPQ, responses
 from embedstudy.tables.fewer_bits.pq import part_numbers
-from embedstudy.tables.packing import pack, packed_bytes, unpack
 
 _MOST_PARTS = 8  # of 256 centroids each: training compares every query with all of them
 _FEWER = 2  # bits that a code of a rare id has less: 256 and 64 centroids, as published

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import Table, TableSpec, check, planned_bytes
-from embedstudy.tables.packing import pack, packed_bytes, padded, unpack
-from embedstudy.tables.post_training import PostTraining
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import Table, TableSpec, check, planned_bytes
+from embedstudy.tables.core.packing import pack, packed_bytes, padded, unpack
+from embedstudy.tables.core.post_training import PostTraining
 
 _BITS = range(2, 9)
 _SAMPLE = 64  # training rows a centroid at most: four times faster than faiss' 256, as good here

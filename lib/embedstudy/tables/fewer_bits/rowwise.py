@@ -7,10 +7,10 @@ FBGEMM and ``torchrec.quant``: each row's codes beside its scale and bias.
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec, check
+from embedstudy.tables.core.base import TableSpec, check
+from embedstudy.tables.core.packing import pack, packed_bytes, unpack
+from embedstudy.tables.core.post_training import PostTraining
 from embedstudy.tables.fewer_bits.half import fixed_size
-from embedstudy.tables.packing import pack, packed_bytes, unpack
-from embedstudy.tables.post_training import PostTraining
 
 
 class RowWise(PostTraining):

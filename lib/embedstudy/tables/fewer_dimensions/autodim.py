@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.seeding import generator
-from embedstudy.tables.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.core.seeding import generator
+from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 
 _COOLING = 5e-5 / 2000  # of the temperature, for each event seen

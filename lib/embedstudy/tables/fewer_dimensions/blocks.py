@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, lookup
+from embedstudy.tables.core.base import Table, TableSpec, lookup
 
 
 def frequency_bounds(spec: TableSpec, blocks: int) -> list[list[int]]:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, lookup
-from embedstudy.tables.bitmap import Bitmap
+from embedstudy.tables.core.base import Table, lookup
+from embedstudy.tables.core.bitmap import Bitmap
 
 
 class KeptRows(Table):

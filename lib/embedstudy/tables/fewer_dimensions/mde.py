@@ -6,8 +6,8 @@ Systems" (arXiv 1909.11810), algorithm 2: d_f proportional to n_f^-alpha.
 
 import math
 
-from embedstudy.errors import InfeasibleBudget, StudyError
-from embedstudy.tables.base import TableSpec, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.core.base import TableSpec, planned_bytes
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 
 _STEPS = 60  # of the bisection of alpha

@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import StudyError
-from embedstudy.tables.base import Table, TableSpec, lookup
+from embedstudy.core.errors import StudyError
+from embedstudy.tables.core.base import Table, TableSpec, lookup
 
 
 class MixedTable(Table):

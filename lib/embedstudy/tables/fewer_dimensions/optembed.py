@@ -7,9 +7,9 @@ Lyu et al., "OptEmbed: Learning Optimal Embedding Table for Click-through Rate P
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.seeding import generator
-from embedstudy.tables.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.core.seeding import generator
+from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
 from embedstudy.tables.fewer_dimensions.evolution import Dims, Evolution
 from embedstudy.tables.fewer_dimensions.kept_rows import KeptRows
 

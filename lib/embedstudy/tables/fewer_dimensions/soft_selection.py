@@ -8,8 +8,8 @@ Prediction" (TKDE 2022), the same group's successor.
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import TableSpec, check, check_share, lookup, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import TableSpec, check, check_share, lookup, planned_bytes
 from embedstudy.tables.fewer_dimensions.blocks import Blocks, BlockTable, frequency_bounds
 
 

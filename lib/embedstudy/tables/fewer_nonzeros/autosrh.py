@@ -4,7 +4,7 @@ Kong et al., "AutoSrh: An Embedding Dimensionality Search Framework for Tabular 
 (TKDE 2022). Its form that drops whole dimensions is in ``fewer_dimensions``.
 """
 
-from embedstudy.tables.base import TableSpec
+from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.fewer_dimensions import autosrh
 from embedstudy.tables.fewer_nonzeros.sparse import SparseTable, best_mask, check_feasible
 

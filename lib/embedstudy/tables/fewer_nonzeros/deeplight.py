@@ -7,7 +7,7 @@ Ad Serving" (WSDM 2021), algorithm 1; here for the table alone.
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec, check, lookup
+from embedstudy.tables.core.base import TableSpec, check, lookup
 from embedstudy.tables.fewer_nonzeros.sparse import Masked, SparseTable, best_mask, check_feasible
 
 _INTERVAL = 10  # steps between two prunings

@@ -7,13 +7,8 @@ Systems" (TOIS 2025, arXiv 2406.17335), section 3.5, reports that it rivals comp
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec
-from embedstudy.tables.fewer_nonzeros.sparse import (
-    Masked,
-    SparseTable,
-    best_mask,
-    check_feasible,
-)
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.fewer_nonzeros.sparse import Masked, SparseTable, best_mask, check_feasible
 
 
 class Magnitude(Masked):

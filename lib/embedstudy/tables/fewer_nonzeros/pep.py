@@ -6,13 +6,8 @@ Liu et al., "Learnable Embedding Sizes for Recommender Systems" (ICLR 2021), equ
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import TableSpec, check, check_share, lookup
-from embedstudy.tables.fewer_nonzeros.sparse import (
-    Masked,
-    best_mask,
-    check_feasible,
-    smaller_form,
-)
+from embedstudy.tables.core.base import TableSpec, check, check_share, lookup
+from embedstudy.tables.fewer_nonzeros.sparse import Masked, best_mask, check_feasible, smaller_form
 
 GRANULARITIES = ("global", "dimension", "feature", "feature-dimension")
 _INTERVAL = 5  # steps between two looks at how much is left

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import InfeasibleBudget
-from embedstudy.tables.base import Table, TableSpec, lookup, planned_bytes
-from embedstudy.tables.bitmap import Bitmap
-from embedstudy.tables.packing import pack_row, row_bytes, take
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import Table, TableSpec, lookup, planned_bytes
+from embedstudy.tables.core.bitmap import Bitmap
+from embedstudy.tables.core.packing import pack_row, row_bytes, take
 
 FORMS = ("bitmap", "csr")
 

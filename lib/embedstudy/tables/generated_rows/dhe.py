@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedstudy.errors import StudyError
-from embedstudy.seeding import derive
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.hashing import PRIME
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import derive
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.hashing import PRIME
 
 BUCKETS = 10**6
 HASHES = 1024  # the paper's

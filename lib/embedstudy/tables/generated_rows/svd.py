@@ -7,8 +7,8 @@ compression with weighted low-rank factorization" (ICLR 2022), equation 5.
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec, check, largest, lookup
-from embedstudy.tables.post_training import PostTraining
+from embedstudy.tables.core.base import TableSpec, check, largest, lookup
+from embedstudy.tables.core.post_training import PostTraining
 
 
 class SVD(PostTraining):

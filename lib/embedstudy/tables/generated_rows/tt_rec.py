@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
 from embedstudy.tables.sharing_rows.qr import root
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, lookup
+from embedstudy.tables.core.base import Table, TableSpec, lookup
 
 
 class Full(Table):

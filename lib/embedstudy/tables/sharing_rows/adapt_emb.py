@@ -7,9 +7,9 @@ functions for the rare ids, the frequency-based double hashing of Zhang et al. (
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, check_share, largest, lookup
-from embedstudy.tables.frequency import Frequent, choices
-from embedstudy.tables.hashing import FieldHash, field_slots
+from embedstudy.tables.core.base import Table, TableSpec, check, check_share, largest, lookup
+from embedstudy.tables.core.frequency import Frequent, choices
+from embedstudy.tables.core.hashing import FieldHash, field_slots
 
 
 class AdaptEmb(Table):

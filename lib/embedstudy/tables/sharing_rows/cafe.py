@@ -7,9 +7,9 @@ Models" (SIGMOD 2024), section 3.
 import torch
 from torch import Tensor, nn
 
-from embedstudy.seeding import derive
-from embedstudy.tables.base import Table, TableSpec, check_share, largest, lookup
-from embedstudy.tables.hashing import UniversalHash
+from embedstudy.core.seeding import derive
+from embedstudy.tables.core.base import Table, TableSpec, check_share, largest, lookup
+from embedstudy.tables.core.hashing import UniversalHash
 from embedstudy.tables.sharing_rows.hotsketch import HotSketch
 
 _DECAY, _FULL = 0.99, 10  # scores fall by 1 % when their sum passes 10 thresholds a bucket

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embedstudy.seeding import derive
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.hashing import UniversalHash
-from embedstudy.tables.packing import pack, packed_bytes, padded, unpack
+from embedstudy.core.seeding import derive
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.hashing import UniversalHash
+from embedstudy.tables.core.packing import pack, packed_bytes, padded, unpack
 
 _CLUSTERS = 1024  # at most: K-means in 4 columns then takes seconds
 _SAMPLE = 200  # ids a cluster that K-means sees, as the authors' code

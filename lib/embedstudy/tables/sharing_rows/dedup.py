@@ -8,8 +8,8 @@ similarity.
 import torch
 from torch import Tensor, nn
 
-from embedstudy.seeding import generator
-from embedstudy.tables.base import Table, TableSpec, check, check_share, largest, lookup
+from embedstudy.core.seeding import generator
+from embedstudy.tables.core.base import Table, TableSpec, check, check_share, largest, lookup
 
 _TOLERANCE = 0.01  # numbers this close count as equal, at first
 

@@ -7,8 +7,8 @@ Zhang et al., "Model Size Reduction Using Frequency Based Double Hashing for Rec
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.hashing import FieldHash, affordable_floor, field_slots
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.hashing import FieldHash, affordable_floor, field_slots
 
 
 class DoubleHash(Table):

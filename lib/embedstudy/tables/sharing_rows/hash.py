@@ -7,8 +7,8 @@ sign, as it is used for embeddings (and as a baseline in every paper on their co
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.hashing import FieldHash, affordable_floor, field_slots
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.hashing import FieldHash, affordable_floor, field_slots
 
 
 class Hash(Table):

@@ -6,8 +6,8 @@ Svenstrup, Hansen and Winther, "Hash Embeddings for Efficient Word Representatio
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, check_share, largest, lookup
-from embedstudy.tables.hashing import UniversalHash
+from embedstudy.tables.core.base import Table, TableSpec, check, check_share, largest, lookup
+from embedstudy.tables.core.hashing import UniversalHash
 
 
 class HashEmbeddings(Table):

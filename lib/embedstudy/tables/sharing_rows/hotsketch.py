@@ -6,7 +6,7 @@ A SpaceSaving sketch (Metwally et al. 2005) cut into buckets of four slots, upda
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.hashing import UniversalHash
+from embedstudy.tables.core.hashing import UniversalHash
 
 SLOTS = 4
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedstudy.tables.base import TableSpec, largest, lookup
-from embedstudy.tables.post_training import PostTraining
+from embedstudy.tables.core.base import TableSpec, largest, lookup
+from embedstudy.tables.core.post_training import PostTraining
 
 _ITERATIONS = 8
 

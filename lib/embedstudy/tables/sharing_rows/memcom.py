@@ -6,8 +6,8 @@ Pansare et al., "Learning Compressed Embeddings for On-Device Inference" (MLSys 
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.hashing import affordable_floor, field_slots
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.hashing import affordable_floor, field_slots
 
 
 class MEmCom(Table):

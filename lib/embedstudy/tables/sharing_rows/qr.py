@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from embedstudy.errors import StudyError
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.core.errors import StudyError
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
 
 OPS = ("mul", "add", "concat")
 

@@ -7,8 +7,8 @@ in Deep Learning Recommendation Systems" (MLSys 2022), whose block hash is h bel
 import torch
 from torch import Tensor, nn
 
-from embedstudy.seeding import derive
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
+from embedstudy.core.seeding import derive
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
 
 PRIME = 2038074743  # the authors'; A f + B x + C c + D < 2**63 for fewer than 2**31 ids
 

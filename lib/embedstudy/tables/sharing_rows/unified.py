@@ -7,8 +7,8 @@ Coleman et al., "Unified Embedding: Battle-Tested Feature Representations for We
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.hashing import UniversalHash
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.hashing import UniversalHash
 
 
 class Unified(Table):

@@ -1,0 +1,1 @@
+"""The study against published figures, other libraries and plain loops."""

@@ -1,0 +1,1 @@
+"""The ground floor: errors, paths, seeding, files, schemas, parameters. It imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""From a chapter's parameters to its executed notebook: what DVC runs."""

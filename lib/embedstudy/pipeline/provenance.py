@@ -1,0 +1,113 @@
+"""Where results come from: software, hardware, code and data."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import torch
+import yaml
+
+from embedstudy.core import paths
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "polars",
+    "scikit-learn",
+    "scipy",
+    "safetensors",
+    "sentence-transformers",
+    "transformers",
+    "altair",
+    "vl-convert-python",
+    "papermill",
+    "nbconvert",
+    "dvc",
+)
+# What determines the results; dvc.lock, results/ and reports/ are rewritten by the study itself.
+SOURCES = ("lib", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.lock")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the installed packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # encoders' packages come with the encoders' chapters
+    found["torch"] = torch.__version__  # with the build, as in 2.13.0+cpu
+    return found
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, or its architecture where the system does not tell the name."""
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_gib() -> float:
+    """Main memory in GiB, to one decimal."""
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def commit(root: Path) -> tuple[str | None, bool | None]:
+    """The commit checked out at ``root``, and whether ``SOURCES`` differ from it.
+
+    Both are None outside a git checkout and before its first commit.
+    """
+    revision = _git(root, "rev-parse", "--verify", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--", *SOURCES)
+    return revision, None if revision is None or changes is None else bool(changes)
+
+
+def data_hash(root: Path) -> str | None:
+    """The MD5 under which DVC pins ``data/``, or None before ``data.dvc`` was written."""
+    pinned = root / "data.dvc"
+    if not pinned.is_file():
+        return None
+    return yaml.safe_load(pinned.read_text(encoding="utf-8"))["outs"][0]["md5"]
+
+
+def environment(root: Path = paths.ROOT) -> dict:
+    """Provenance of results computed now, in the checkout at ``root``; JSON-safe.
+
+    Keys: ``versions`` (map), ``system``, ``cpu``, ``cores``, ``memory_gib``, ``gpu`` (name or
+    None), ``commit`` and ``dirty`` (see ``commit``), ``data`` (see ``data_hash``). It holds no
+    date, so two calls on one machine and one checkout agree.
+    """
+    revision, dirty = commit(root)
+    return {
+        "versions": versions(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "memory_gib": memory_gib(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "commit": revision,
+        "dirty": dirty,
+        "data": data_hash(root),
+    }

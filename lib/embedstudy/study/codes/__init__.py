@@ -1,0 +1,1 @@
+"""The study of vector codes: grid, run, what the rows say."""

@@ -1,0 +1,139 @@
+"""One run of the place ``codes``: fit a codec, encode a corpus, search it, measure all three."""
+
+import functools
+import json
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedstudy import codes
+from embedstudy.codes.base import Codec, bytes_per_vector
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import seed_everything
+from embedstudy.encoders.core import evaluate, tasks
+from embedstudy.encoders.core.cache import vectors
+from embedstudy.encoders.core.pretrained import MINILM
+from embedstudy.measure import retrieval, spectrum
+from embedstudy.study.engine.outcome import Outcome, Progress
+
+INDEX = 1_000_000  # vectors that share the codebooks in ``serve_bytes``
+_DEPTH = 10  # of every ranking
+
+
+@dataclass(frozen=True)
+class Index:
+    """A task as a codec meets it: vectors, float32 and of unit length, and what is right.
+
+    ``exact``: the ranking of exact fp32 search.
+    """
+
+    train: np.ndarray
+    corpus: np.ndarray
+    queries: np.ndarray
+    judged: retrieval.Judged
+    exact: np.ndarray
+
+
+prepared = tasks.prepared
+
+
+def sources(run: dict) -> list[str]:
+    """The modules that a run loads by name."""
+    return [codes.method_class(run["method"]).__module__]
+
+
+def check(run: dict) -> None:
+    """Raise ``StudyError`` if the run cannot start."""
+    codes.build(run["method"], run["options"]).check_dim(run["dim"])
+    for name, limits in run["tasks"].items():
+        tasks.check(name, limits)
+        if name not in tasks.RETRIEVAL:
+            raise StudyError(f"Codes are judged by retrieval, and task {name!r} is none.")
+
+
+@functools.lru_cache(maxsize=8)
+def load(name: str, limits: str, training: str) -> Index:
+    """A retrieval task by the vectors of all-MiniLM-L6-v2, read from where they were kept.
+
+    ``limits`` and ``training`` are JSON, so that a worker reads the same task once for all its runs.
+    """
+    task, training = tasks.load(name, **json.loads(limits)), json.loads(training)
+
+    def encoded(texts: list[str]) -> np.ndarray:
+        return evaluate.unit(vectors(MINILM, texts))
+
+    corpus, queries = (encoded(frame["text"].to_list()) for frame in task.sets[:2])
+    kinds = tasks.training_kinds(name)
+    judged = retrieval.Judged(*evaluate.judged_rows(task.sets))
+    exact = retrieval.search(retrieval.inner_product, queries, corpus, _DEPTH)
+    train = np.concatenate([encoded(tasks.training_texts(k, training[k])) for k in kinds])
+    return Index(train, corpus, queries, judged, exact)
+
+
+def _fitted(run: dict, index: Index, kinds: tuple, known: dict) -> tuple[Codec, float]:
+    """The codec fitted on training texts of ``kinds``, once for all tasks that share them; seconds."""
+    if kinds not in known:
+        codec = codes.build(run["method"], run["options"])
+        started = time.perf_counter()
+        codec.fit(index.train, run["seed"])
+        known[kinds] = codec, time.perf_counter() - started
+    return known[kinds]
+
+
+def _search(codec: Codec, index: Index) -> tuple[np.ndarray, np.ndarray, dict]:
+    """The codes, the ranking of every query, and the seconds that each step took."""
+    marks = [time.perf_counter()]
+    encoded = codec.encode(index.corpus)
+    marks.append(time.perf_counter())
+    ranking = codec.search(index.queries, encoded, _DEPTH)
+    marks.append(time.perf_counter())
+    return encoded, ranking, dict(zip(("encode", "search"), np.diff(marks), strict=True))
+
+
+def _shape(codec: Codec, encoded: np.ndarray, index: Index) -> dict:
+    """What can be told without a label: spectrum of the decoded vectors, distance to the floats."""
+    try:
+        decoded = codec.decode(encoded)
+    except StudyError:  # whitened vectors have no decoded form
+        return dict.fromkeys(("rankme", "participation", "cosine"))
+    cosine = (evaluate.unit(decoded) * index.corpus).sum(axis=1)
+    return {
+        "rankme": spectrum.rankme(decoded),
+        "participation": spectrum.participation_ratio(decoded),
+        "cosine": float(cosine.mean()),
+    }
+
+
+def work(run: dict, progress: Progress) -> Outcome:
+    """Fit on training texts, encode the corpus, search it with float queries.
+
+    ``run``: see ``embedstudy.study.engine.grid``; ``method`` and ``options`` name the codec (``full`` is
+    fp32), ``tasks`` maps each retrieval task to its limits, ``training`` docs and reviews to the
+    number of training texts. ``serve_bytes`` is that of one vector, its share of the codebooks counted as in an index of
+    a million vectors; ``bytes.<task>`` counts them as in the corpus that was searched.
+    """
+    seed_everything(run["seed"])
+    result, values, costs, known = {}, {}, {}, {}
+    for number, (name, limits) in enumerate(run["tasks"].items()):
+        progress(number / len(run["tasks"]), name)
+        index = load(name, json.dumps(limits), json.dumps(run["training"]))
+        codec, fit_seconds = _fitted(run, index, tasks.training_kinds(name), known)
+        encoded, ranking, seconds = _search(codec, index)
+        values[name] = retrieval.ndcg_at_k(ranking, index.judged, _DEPTH)
+        agreement = retrieval.agreement_at_k(ranking, index.exact, _DEPTH)
+        told = {"agreement": float(agreement.mean())} | _shape(codec, encoded, index)
+        told["bytes"] = bytes_per_vector(codec, encoded)
+        result |= {f"{what}.{name}": value for what, value in told.items()}
+        costs |= {
+            f"fit_seconds.{name}": fit_seconds,
+            f"encode_us_a_vector.{name}": 1e6 * seconds["encode"] / len(index.corpus),
+            f"search_us_a_query.{name}": 1e6 * seconds["search"] / len(index.queries),
+        }
+        result |= {
+            "code_bytes": encoded.shape[1],
+            "codebook_bytes": codec.codebook_bytes(),
+            "serve_bytes": bytes_per_vector(codec, encoded, INDEX),
+            "full_bytes": 4 * index.corpus.shape[1],
+        }
+    return Outcome(result, costs, values)

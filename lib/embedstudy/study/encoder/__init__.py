@@ -1,0 +1,1 @@
+"""The study of the uncompressed encoder: run, vectors, what the rows say."""

@@ -1,0 +1,1 @@
+"""How a grid of runs is executed, recorded and published, whatever the runs are."""

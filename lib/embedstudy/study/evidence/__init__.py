@@ -1,0 +1,1 @@
+"""What rows prove: comparisons, claims, frontier, needs."""

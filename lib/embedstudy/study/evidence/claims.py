@@ -1,0 +1,194 @@
+"""The claims ledger: comparisons over rows, declared in ``claims.yaml``, with computed verdicts."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from embedstudy.core import files, paths
+from embedstudy.core.errors import StudyError
+from embedstudy.core.params import Number, check
+from embedstudy.measure.significance import Effect, holm
+from embedstudy.measure.units import BY_NAME
+from embedstudy.study.evidence.comparisons import Evidence
+
+_SIDE = {"family": str, "method": str, "label": str, "best": bool}
+_SIDE |= {"families": [str], "labels": [str]}  # one of several
+_CLAIM = {
+    "id": str,
+    "text": str,
+    "source": str,
+    "left": _SIDE,
+    "right": _SIDE,
+    "budgets": [Number(0, 2, above=True)],
+    "margin": Number(-100, 100),
+}
+_OPTIONAL = {"reason": str, "measure": str, "chapter": str}
+LEVEL = 0.05
+MEASURE = "train_seconds"  # what a claim may be about besides AUC; see ``time_claims``
+
+
+def read(path: Path) -> list[dict]:
+    """The claims of a file; raises ``StudyError`` naming the claim and the key that is wrong."""
+    try:
+        claims = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise StudyError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        raise StudyError(
+            f"{path.name} must be a list of claims, each a map that starts with '- id'."
+        )
+    for number, claim in enumerate(claims, 1):
+        where = f"{path.name}: claim '{claim.get('id', number)}': "
+        check(claim, _CLAIM | _OPTIONAL, where)
+        check({k: v for k, v in claim.items() if k in _CLAIM}, _CLAIM, where, required=True)
+        if claim.get("measure", MEASURE) != MEASURE:
+            raise StudyError(f"{where}measure is {claim['measure']!r}: it can only be {MEASURE}.")
+    names = [claim["id"] for claim in claims]
+    for name in names:
+        if names.count(name) > 1:
+            raise StudyError(f"{path.name}: claim '{name}' stands there twice: rename one.")
+    return claims
+
+
+def verdict(effect: Effect, margin: float, p_adjusted: float) -> str:
+    """'holds', 'does not hold' or 'not decided', for the claim "effect > margin".
+
+    Decided only if the difference from the margin stays significant after Holm's correction over
+    all claims and data sets.
+    """
+    if p_adjusted >= LEVEL:
+        return "not decided"
+    return "holds" if effect.effect > margin else "does not hold"
+
+
+def wanted(side: dict) -> list[tuple[str, list[str]]]:
+    """The columns that a side of a claim names, each with the values it may have."""
+    several = {"families": "family", "labels": "label"}
+    return [
+        (several.get(name, name), value if name in several else [value])
+        for name, value in side.items()
+        if name != "best"
+    ]
+
+
+def _side(rows: pl.DataFrame, chosen: dict, budgets: list[float]) -> pl.DataFrame:
+    """The runs of one side of a claim: one a seed and budget."""
+    matching = rows.filter([pl.col(name).is_in(values) for name, values in wanted(chosen)])
+    if chosen.get("method") != "full":
+        matching = matching.filter(pl.col("budget").is_in(budgets))
+    if matching.is_empty() or matching["label"].n_unique() == 1 or not chosen.get("best"):
+        return matching
+    means = matching.group_by("budget", "label", maintain_order=True).agg(
+        pl.col("valid_auc").mean()
+    )
+    best = means.sort(["budget", "valid_auc"], descending=[False, True])
+    return matching.join(best.unique("budget", keep="first"), on=["budget", "label"], how="semi")
+
+
+def _one_label_a_budget(side: pl.DataFrame, claim: dict, name: str) -> None:
+    counts = side.group_by("budget").agg(pl.col("label").n_unique().alias("labels"))
+    if (counts["labels"] > 1).any():
+        labels = ", ".join(side["label"].unique().sort())
+        raise StudyError(
+            f"claims.yaml: claim '{claim['id']}': {name} matches several methods ({labels}): "
+            "name one or add 'best: true'."
+        )
+
+
+def evaluate(gathered: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
+    """A line a claim, data set and backbone: id, text, source, dataset, backbone, left, right,
+    effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict, unit.
+
+    ``gathered``: the evidence of "tables", all chapters on them together, and of other chapters by
+    their names; a claim is about tables unless it names a chapter. A claim that no runs speak to (a
+    side missing or not feasible) has the verdict "no runs"; claims about time are not among them, as
+    times are no result.
+    """
+    lines, effects = [], []
+    for claim in claims:
+        about = claim.get("chapter", "tables")
+        if "measure" in claim or about not in gathered:
+            continue  # judged where the times are; or not run
+        evidence = gathered[about]
+        for name in ("left", "right"):
+            _known(claim, name, evidence.rows)
+        cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
+        for cell in cells.to_dicts():
+            line, effect = _evaluate_one(evidence, claim, cell)
+            lines.append(line | {"unit": evidence.quality.name})
+            effects.append(effect)
+    decided = [i for i, effect in enumerate(effects) if effect is not None]
+    adjusted = holm([effects[i].p_value(lines[i]["margin"]) for i in decided])
+    for i, p in zip(decided, adjusted, strict=True):
+        lines[i] |= {"p": p, "verdict": verdict(effects[i], lines[i]["margin"], p)}
+    return pl.DataFrame(lines, infer_schema_length=None)
+
+
+def _known(claim: dict, name: str, rows: pl.DataFrame) -> None:
+    """Raise ``StudyError`` if a side names what no run is."""
+    for column, values in wanted(claim[name]):
+        known = set(rows[column])
+        for value in values:
+            if value not in known:
+                raise StudyError(
+                    f"claims.yaml: claim '{claim['id']}': no run has the {column} {value!r}; "
+                    f"there are {', '.join(sorted(known))}."
+                )
+
+
+def _evaluate_one(evidence: Evidence, claim: dict, cell: dict) -> tuple[dict, Effect | None]:
+    rows = evidence.ok.filter([pl.col(name) == value for name, value in cell.items()])
+    left, right = (_side(rows, claim[name], claim["budgets"]) for name in ("left", "right"))
+    line = {k: claim[k] for k in ("id", "text", "source")} | cell
+    for name, side in (("left", left), ("right", right)):
+        _one_label_a_budget(side, claim, name)
+        line[name] = ", ".join(side["label"].unique(maintain_order=True))
+    # Both sides must hold the same budgets, or the difference would be one of bytes.
+    budgets = set(left["budget"]) & set(right["budget"]) if _varies(left, right) else None
+    if budgets is not None:
+        left, right = (s.filter(pl.col("budget").is_in(list(budgets))) for s in (left, right))
+    effect = None if left.is_empty() or right.is_empty() else evidence.effect(left, right)
+    numbers = dict.fromkeys(("effect", "low", "high"))
+    if effect is not None:
+        numbers = {"effect": effect.effect, "low": effect.low, "high": effect.high}
+    seeds = min(left["seed"].n_unique(), right["seed"].n_unique())
+    ends = {"margin": float(claim["margin"]), "p": None, "seeds": seeds, "verdict": "no runs"}
+    return line | numbers | ends, effect
+
+
+def _varies(left: pl.DataFrame, right: pl.DataFrame) -> bool:
+    return not any((side["method"] == "full").any() for side in (left, right))
+
+
+def evaluate_file(gathered: dict[str, Evidence], path: Path | None = None) -> pl.DataFrame:
+    """Evaluate ``claims.yaml`` and write ``verdicts.json`` into the chapter's results."""
+    verdicts = evaluate(gathered, read(path or paths.ROOT / "claims.yaml"))
+    lines = verdicts.fill_nan(None).to_dicts()
+    text = json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
+    files.write_bytes(paths.results_of("claims") / "verdicts.json", text.encode())
+    return verdicts
+
+
+def findings(verdicts: pl.DataFrame) -> list[str]:
+    """One sentence a claim and data set."""
+    said = []
+    for line in verdicts.to_dicts():
+        where = f"{line['text']} ({line['dataset']}, {line['backbone']})"
+        if line["effect"] is None:
+            said.append(f"{where}: no pair of runs speaks to it at these budgets.")
+            continue
+        unit = BY_NAME[line["unit"]]
+        low, high, margin = (unit.signed(line[name]) for name in ("low", "high", "margin"))
+        said.append(
+            f"{where}: {line['verdict']}; {line['left']} minus {line['right']} is "
+            f"{unit.signed(line['effect'])} {unit.name} (95 % interval {low} to {high}, "
+            f"margin {margin}, Holm-adjusted p {_p_value(line['p'])}, "
+            f"{line['seeds']} seed{'s' * (line['seeds'] != 1)})."
+        )
+    return said
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

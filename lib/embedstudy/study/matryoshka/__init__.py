@@ -1,0 +1,1 @@
+"""The study of Matryoshka training: data, grid, run, what the rows say."""

@@ -1,0 +1,208 @@
+"""One run of the chapter on Matryoshka training: a loss, a seed, and one size of the trained model."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import Matryoshka2dLoss, MatryoshkaLoss
+from torch import nn
+
+from embedstudy.core import files, paths
+from embedstudy.core.errors import StudyError
+from embedstudy.core.seeding import numpy_generator, seed_everything
+from embedstudy.encoders import matryoshka
+from embedstudy.encoders.core import encode, pretrained, tasks
+from embedstudy.encoders.core.sizes import first_layers, layers
+from embedstudy.encoders.matryoshka.submodels import Size, check_size, sub_model
+from embedstudy.study.engine import imports
+from embedstudy.study.engine.fingerprint import hash_data
+from embedstudy.study.engine.outcome import Outcome, Progress
+from embedstudy.study.engine.store import digest
+from embedstudy.study.matryoshka.data import DATA, docs_pairs, training_sets
+
+UNTRAINED = ("full", "truncate", "random_dims", "pca")
+
+
+def prepared(run: dict) -> list[str]:
+    """The prepared data that a run reads."""
+    return sorted({*tasks.prepared(run), "docs", *(DATA[name] for name in run["train"]["data"])})
+
+
+def _dims(sizes: list[Size]) -> list[int]:
+    """The widths of the sizes, the full one first, as the library wants them."""
+    return sorted({dim for _, dim in sizes}, reverse=True)
+
+
+# name -> loss of a model, a base loss and the sizes to be trained
+LOSSES: dict[str, Callable[[SentenceTransformer, nn.Module, list[Size]], nn.Module]] = {
+    "plain": lambda model, base, sizes: base,
+    "mrl": lambda model, base, sizes: MatryoshkaLoss(model, base, _dims(sizes)),
+    "2dmse": lambda model, base, sizes: Matryoshka2dLoss(model, base, _dims(sizes)),
+    "2dmse_old": lambda model, base, sizes: matryoshka.OldMatryoshka2dLoss(
+        model, base, _dims(sizes)
+    ),
+    "2dmse_all": lambda model, base, sizes: matryoshka.PairsLoss(model, base, _product(sizes)),
+    "ese": lambda model, base, sizes: matryoshka.EspressoLoss(model, base, k=_middle(sizes)),
+    "srl": lambda model, base, sizes: matryoshka.StarbucksLoss(model, base, _smaller(sizes)),
+    "srl_released": lambda model, base, sizes: matryoshka.StarbucksLoss(
+        model, base, _smaller(sizes), released=True
+    ),
+    "smae_srl": lambda model, base, sizes: matryoshka.StarbucksLoss(model, base, _smaller(sizes)),
+    "random_pairs": lambda model, base, sizes: matryoshka.RandomPairsLoss(
+        model, base, _product(sizes)
+    ),
+    "separate": lambda model, base, sizes: base,
+}
+METHODS = (*UNTRAINED, *LOSSES)
+
+
+def _product(sizes: list[Size]) -> list[Size]:
+    """Every depth with every width, the full model left out."""
+    pairs = [(depth, dim) for depth in sorted({n for n, _ in sizes}) for dim in _dims(sizes)]
+    return [pair for pair in pairs if pair != max(sizes)]
+
+
+def _smaller(sizes: list[Size]) -> list[Size]:
+    """The sizes as they are listed, the full model left out."""
+    return [tuple(size) for size in sizes if tuple(size) != tuple(max(sizes))]
+
+
+def _middle(sizes: list[Size]) -> int:
+    """The width of the middle size: what ESE, which trains one width, is given."""
+    return sorted(dim for _, dim in sizes)[(len(sizes) - 1) // 2]
+
+
+def sources(run: dict) -> list[str]:
+    """Nothing is loaded by name."""
+    return []
+
+
+def check(run: dict) -> None:
+    """Raise ``StudyError`` if the run cannot start."""
+    if run["method"] not in METHODS:
+        raise StudyError(f"Unknown method '{run['method']}': choose from {', '.join(METHODS)}.")
+    check_size(pretrained.minilm(), tuple(run["size"]))
+    unknown = set(run["train"]["data"]) - set(DATA)
+    if unknown or not run["train"]["data"]:
+        raise StudyError(
+            f"The training data are {run['train']['data']}: name some of {', '.join(DATA)}."
+        )
+    for name, limits in run["tasks"].items():
+        tasks.check(name, limits)
+
+
+def _train(run: dict, model: SentenceTransformer) -> None:
+    """Train in place; a separately trained model is cut to its size first and trained as that."""
+    sizes, train = [tuple(size) for size in run["sizes"]], run["train"]
+    if run["method"] == "smae_srl":
+        texts = docs_pairs(train["pairs"])[1]
+        config = {"batch": train["batch"], "lr": train["lr"], "seed": run["seed"]}
+        matryoshka.pretrain(model, texts, sizes, steps=train["pretrain"], **config)
+
+    def loss(base: nn.Module) -> nn.Module:
+        return LOSSES[run["method"]](model, base, sizes)
+
+    config = {name: train[name] for name in ("steps", "batch", "lr", "seconds")}
+    chosen = training_sets(train["data"], train["pairs"], model, loss)
+    matryoshka.train(model, chosen, seed=run["seed"], **config)
+
+
+def _start(run: dict) -> SentenceTransformer:
+    """What is trained: all-MiniLM-L6-v2, or its first layers and numbers where trained by themselves."""
+    model = pretrained.minilm()
+    model.max_seq_length = run["length"]
+    if run["method"] == "separate":
+        model = sub_model(model, tuple(run["size"]))
+        model.max_seq_length = run["length"]
+    return model
+
+
+def _trained(run: dict) -> tuple[SentenceTransformer, float]:
+    """The trained model and the seconds that took, from disk where another size has trained it."""
+    model = _start(run)
+    if run["method"] in UNTRAINED:
+        return model, 0.0
+    names = ("method", "seed", "sizes", "train", "length")
+    identity = {name: run[name] for name in names}
+    identity |= {"data": [hash_data(DATA[name]) for name in run["train"]["data"]]}
+    identity |= {"source": imports.source_hash(imports.run_sources(__name__))}
+    if run["method"] == "separate":
+        identity["size"] = run["size"]
+    versions = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    path = paths.RUNS.parent / "trained" / f"{digest(identity | versions)}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        note = path.with_suffix(".json")
+        if not (path.is_file() and note.is_file()):
+            started = time.perf_counter()
+            _train(run, model)
+            seconds = time.perf_counter() - started
+            with files.replacing(path) as scratch:
+                save_file({n: t.contiguous() for n, t in model.state_dict().items()}, scratch)
+            files.write_bytes(note, json.dumps({"seconds": seconds}).encode())
+        model.load_state_dict(load_file(path))
+    return model.eval(), json.loads(note.read_text())["seconds"]
+
+
+def _cut(run: dict, model: SentenceTransformer) -> SentenceTransformer:
+    """The sub-model of the run's size, by the run's rule of which dimensions to keep."""
+    size = tuple(run["size"])
+    if run["method"] == "separate":
+        return model
+    width = model[0].auto_model.config.hidden_size
+    if run["method"] == "random_dims":
+        order = numpy_generator(run["seed"], "random dims").permutation(width)
+        return sub_model(model, size, np.eye(width, dtype=np.float32)[:, order])
+    if run["method"] == "pca":
+        return sub_model(model, size, *_principal(run, model, size))
+    return sub_model(model, size)
+
+
+def _principal(run: dict, model: SentenceTransformer, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """Principal axes [width, width] and mean of the pooled vectors of training documents."""
+    shallow = first_layers(model, size[0])
+    pooled = SentenceTransformer(modules=[shallow[0], shallow[1]], device=str(model.device))
+    pooled.max_seq_length = run["length"]
+    texts = docs_pairs(run["train"]["pairs"])[1][: run["train"]["principal"]]
+    vectors = encode.encode(pooled, texts).astype(np.float64)
+    mean = vectors.mean(axis=0)
+    _, axes = np.linalg.eigh((vectors - mean).T @ (vectors - mean))
+    return axes[:, ::-1].astype(np.float32), mean.astype(np.float32)
+
+
+def work(run: dict, progress: Progress) -> Outcome:
+    """Train by the run's loss, cut to its size, save, load with the library alone, judge.
+
+    ``run``: see ``embedstudy.study.engine.grid``; ``size`` is (layers, dim), ``sizes`` those that are trained,
+    ``train`` has ``data`` (the training sets), steps, batch, lr, ``seconds`` (0, or the time to train in
+    place of the steps), the number of training ``pairs`` of docs, that of documents for PCA
+    (``principal``), and the steps of pre-training (``pretrain``); ``length`` cuts texts to so many tokens. Runs of one loss and seed share a training.
+    """
+    seed_everything(run["seed"])
+    model, seconds = _trained(run)
+    progress(0.5, "judging")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "encoder"
+        _cut(run, model).save(str(folder))
+        served = pretrained.load_encoder(folder)
+    served.max_seq_length = run["length"]
+    values = {
+        name: tasks.load(name, **limits)
+        .scores(lambda texts: encode.encode(served, texts))
+        .astype(np.float64)
+        for name, limits in run["tasks"].items()
+    }
+    result = {
+        "serve_bytes": sum(p.numel() * p.element_size() for p in served.parameters()),
+        "full_bytes": sum(p.numel() * 4 for p in pretrained.minilm().parameters()),
+        "layers": len(layers(served)),
+        "dim": run["size"][1],
+    }
+    return Outcome(result, {"train_seconds": seconds}, values)

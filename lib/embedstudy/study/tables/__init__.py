@@ -1,0 +1,1 @@
+"""The study of embedding tables: data, training, grid, run, what the rows say."""

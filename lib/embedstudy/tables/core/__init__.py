@@ -1,0 +1,1 @@
+"""The contract of a compressed table, and what several families build on."""

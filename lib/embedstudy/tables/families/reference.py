@@ -1,6 +1,0 @@
-"""The uncompressed table, in a family of its own: every chapter runs it beside its methods."""
-
-from embedstudy.tables.base import Table
-from embedstudy.tables.reference.full import Full
-
-METHODS: dict[str, type[Table]] = {table.method: table for table in (Full,)}

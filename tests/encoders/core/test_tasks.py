@@ -1,0 +1,85 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from embedstudy.core import paths
+from embedstudy.core.errors import StudyError
+from embedstudy.encoders.core import tasks
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PREPARED", tmp_path)
+    docs = {
+        "query": [f"ask {i}" for i in range(50)],
+        "document": [f"answer {i}" for i in range(50)],
+    }
+    for name in ("docs", "stsb"):
+        (tmp_path / name).mkdir()
+    for split in ("train", "test"):
+        pl.DataFrame(docs).write_parquet(tmp_path / "docs" / f"{split}.parquet")
+    pairs = {"sentence1": ["a", "b", "c"], "sentence2": ["x", "y", "z"], "score": [0.0, 1.0, 5.0]}
+    pl.DataFrame(pairs).write_parquet(tmp_path / "stsb" / "test.parquet")
+
+
+def test_a_subset_asks_only_for_documents_it_kept(prepared):
+    task = tasks.load("docs", queries=5, documents=20)
+    documents, queries = task.text_lists()
+    assert (len(documents), len(queries)) == (20, 5)
+    assert {q.replace("ask", "answer") for q in queries} <= set(documents)
+    assert task.sets.qrels["query"].to_list() == task.sets.queries["id"].to_list()
+    again = tasks.load("docs", queries=5, documents=20)
+    assert again.text_lists() == task.text_lists()
+
+
+def test_whole_without_limits(prepared):
+    assert [len(texts) for texts in tasks.load("docs").text_lists()] == [50, 50]
+
+
+def test_the_quality_of_retrieval_is_the_mean_of_its_queries(prepared):
+    task = tasks.load("docs", queries=4, documents=10)
+    values = np.array([1.0, 0.5, 0.0, 0.5])
+    assert task.quality(values) == 50
+    weights = np.array([[4, 0, 0, 0], [1, 1, 1, 1]])
+    assert task.draws(values, weights).tolist() == [100, 50]
+
+
+def test_the_quality_of_pairs_is_their_rank_correlation(prepared):
+    task = tasks.load("STS-B")
+    assert task.quality(np.array([0.1, 0.2, 0.9])) == pytest.approx(100)
+    assert task.draws(np.array([0.9, 0.2, 0.1]), np.ones((2, 3), int)).tolist() == [-100, -100]
+    vectors = {"a": [1, 0], "b": [1, 0], "c": [1, 0], "x": [0, 1], "y": [1, 1], "z": [2, 0]}
+    cosines = task.scores(lambda texts: np.array([vectors[t] for t in texts], np.float32))
+    assert cosines == pytest.approx([0, 0.5**0.5, 1])
+
+
+def test_what_is_prepared_and_what_a_run_reads(prepared):
+    assert tasks.available(["STS-B", "SICK-R", "docs"]) == ["STS-B", "docs"]
+    assert tasks.prepared({"tasks": {"STS-B": {}, "docs": {}}}) == ["docs", "stsb"]
+
+
+def test_training_texts_never_come_from_the_test_split(prepared, tmp_path):
+    pl.DataFrame({"query": ["q"], "document": ["seen in training"]}).write_parquet(
+        tmp_path / "docs" / "train.parquet"
+    )
+    assert tasks.training_texts("docs", 10) == ["seen in training"]
+    assert tasks.training_kinds("docs") == ("docs",)
+    assert tasks.training_kinds("scifact") == ("docs", "reviews")
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "sentence"),
+    [
+        ("nonsense", {}, "no task 'nonsense': choose from docs"),
+        ("STS-B", {"queries": 3}, "'STS-B' cannot be limited by 'queries'"),
+        ("docs", {"questions": 3}, "'docs' cannot be limited by 'questions'"),
+    ],
+)
+def test_wrong_tasks_are_one_sentence(prepared, name, limits, sentence):
+    with pytest.raises(StudyError, match=sentence):
+        tasks.load(name, **limits)
+
+
+def test_only_docs_and_reviews_have_training_texts(prepared):
+    with pytest.raises(StudyError, match="'scifact' has no training texts"):
+        tasks.training_texts("scifact", 3)

@@ -1,0 +1,130 @@
+"""Runs on codes and on the baseline encoder, with a stand-in for the vectors of all-MiniLM-L6-v2."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from embedstudy import codes
+from embedstudy.core import paths
+from embedstudy.core.errors import StudyError
+from embedstudy.encoders.core import cache
+from embedstudy.report import text_costs
+from embedstudy.study.codes import run as codes_run
+from embedstudy.study.codes.grid import codec_runs
+from embedstudy.study.encoder import vectors
+
+TASKS = {"docs": {"queries": 20, "documents": 60}}
+TRAINING = {"docs": 300, "reviews": 10}
+DIM = 32
+
+
+def embedded(path, texts, folder=None):
+    """A vector a text: a document and its query, which share a number, lie close together."""
+    numbers = [int(text.split()[-1]) for text in texts]
+    noise = np.array([len(text) for text in texts])[:, None] % 7 / 40
+    rng = np.random.default_rng(0).normal(size=(1000, DIM))
+    return (rng[numbers] + noise).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PREPARED", tmp_path)
+    monkeypatch.setattr(codes_run, "vectors", embedded)
+    (tmp_path / "docs").mkdir()
+    for split, start, count in (("train", 0, 400), ("test", 400, 80)):
+        numbers = range(start, start + count)
+        frame = {"query": [f"q {i}" for i in numbers], "document": [f"code {i}" for i in numbers]}
+        pl.DataFrame(frame).write_parquet(tmp_path / "docs" / f"{split}.parquet")
+    codes_run.load.cache_clear()
+    yield
+    codes_run.load.cache_clear()
+
+
+def runs(*codecs, seeds=(0,)):
+    grid = codec_runs(
+        codecs, family="codes_fewer_bits", dim=DIM, seeds=list(seeds), tasks=TASKS,
+        training=TRAINING,
+    )  # fmt: skip
+    for run in grid:
+        codes_run.check(run)
+    return grid
+
+
+def test_uncompressed_vectors_agree_with_exact_search():
+    (full,) = runs()
+    outcome = codes_run.work(full, lambda *_: None)
+    assert outcome.result["agreement.docs"] == 1
+    assert outcome.result["cosine.docs"] == pytest.approx(1)
+    assert outcome.result["serve_bytes"] == outcome.result["full_bytes"] == 4 * DIM
+    assert outcome.arrays["docs"].shape == (20,)
+    assert outcome.arrays["docs"].mean() > 0.9, "a query lies beside its document"
+
+
+def test_bytes_count_the_codebooks_share():
+    _, run = runs(codes.Integer())
+    result = codes_run.work(run, lambda *_: None).result
+    assert result["code_bytes"] == DIM
+    assert result["codebook_bytes"] == 2 * 4 * DIM
+    assert result["serve_bytes"] == DIM + 8 * DIM / 1_000_000
+    assert result["bytes.docs"] == DIM + 8 * DIM / 60
+
+
+def test_only_codecs_that_draw_at_random_are_run_for_every_seed():
+    grid = runs(codes.Integer(), *codes.candidates(DIM, 2), *codes.candidates(DIM, 4), seeds=(0, 1))
+    seeds = {}
+    for run in grid:
+        seeds.setdefault(run["label"], set()).add(run["seed"])
+    assert seeds["fp32"] == seeds["int8"] == seeds["binary"] == {0}
+    assert seeds["itq"] == seeds["random-rotation"] == seeds["random-dims-binary"] == {0, 1}
+
+
+def test_a_run_is_the_same_a_second_time():
+    run = runs(*(c for c in codes.candidates(DIM, 4) if c.name == "itq"))[1]
+    first, second = (codes_run.work(run, lambda *_: None) for _ in range(2))
+    assert first.result == second.result
+    assert first.arrays["docs"].tobytes() == second.arrays["docs"].tobytes()
+
+
+def test_every_candidate_is_made_again_from_its_spec():
+    for size in (128, 64, 32, 16, 8, 4, 2):
+        for codec in [*codes.candidates(DIM, size), *codes.integer_rules()]:
+            spec = codes.spec(codec)
+            assert codes.build(**spec).name == codec.name
+            assert codes.spec(codes.build(**spec)) == spec
+    rescored = codes.Rescored(codes.candidates(DIM, 4)[0], codes.Integer())
+    assert codes.build(**codes.spec(rescored)).name == rescored.name
+
+
+def test_mistakes_are_one_sentence():
+    (full,) = runs()
+    with pytest.raises(StudyError, match="Unknown codec 'zip': choose one of full, float"):
+        codes_run.check(full | {"method": "zip"})
+    with pytest.raises(StudyError, match="Codec 'binary': .*unexpected keyword argument 'bytes'"):
+        codes_run.check(full | {"method": "binary", "options": {"bytes": 3}})
+    pairs = full | {"tasks": {"STS-B": {}}}
+    with pytest.raises(StudyError, match="judged by retrieval, and task 'STS-B' is none"):
+        codes_run.check(pairs)
+
+
+def test_texts_are_encoded_once_and_what_is_not_asked_for_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "checkpoint_hash", lambda path: "c" * 64)
+    sections = [{"tasks": TASKS, "training": {"docs": 5}}, {"tasks": TASKS | {"SICK-R": {}}}]
+    jobs = vectors.runs(sections)
+    assert jobs == [{"task": "docs", "training": 5}, {"task": "docs", "limits": TASKS["docs"]}]
+    (tmp_path / "old.npy").touch()
+    kept = tmp_path / cache._name("anywhere", ["a"])
+    kept.touch()
+    cache.sweep("anywhere", [["a"]], tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.npy")) == [kept.name]
+
+
+def test_costs_at_the_foot_of_the_page():
+    rows = pl.DataFrame({"key": ["a"], "label": ["int8"], "code_bytes": [384], "status": ["ok"]})
+    times = {"key": ["a"]}
+    times |= {f"{name}.docs": [2.0] for name in text_costs._CODES}
+    times |= {f"{name}.reviews": [4.0] for name in text_costs._CODES}
+    headings, lines = text_costs.codec_costs(rows, pl.DataFrame(times))
+    assert headings[:2] == ["method", "bytes a code"]
+    assert lines == [["int8", "384", "3.00", "3.0", "3"]]
+    measured = pl.DataFrame({"key": ["a", "b"], "ms_depth.6": [5.25, None]})
+    assert text_costs.encoder_costs(measured)[1] == [["a text of 32 tokens, 6 layers: ms", "5.2"]]

@@ -1,0 +1,122 @@
+"""One run of the Matryoshka chapter, with a tiny encoder in MiniLM's place."""
+
+import numpy as np
+import polars as pl
+import pytest
+from tiny_encoder import write_encoder
+
+from embedstudy.core import paths
+from embedstudy.core.errors import StudyError
+from embedstudy.encoders.core import pretrained
+from embedstudy.study.engine.grid import GridResult
+from embedstudy.study.evidence.text_evidence import TextEvidence
+from embedstudy.study.matryoshka import findings as matryoshka_findings
+from embedstudy.study.matryoshka import run as matryoshka_run
+from embedstudy.study.matryoshka.data import training_sets
+from embedstudy.study.matryoshka.grid import matryoshka_runs, size_budget
+
+WORDS = ["the", "cat", "dog", "sat", "on", "mat", "wing", "flow"]
+SETTINGS = {
+    "sizes": [[1, 8], [2, 32]],
+    "judged": [[1, 8], [2, 32]],
+    "seeds": [0],
+    "tasks": {"docs": {"queries": 10, "documents": 20}},
+    "train": {
+        "data": ["docs"],
+        "steps": 2,
+        "seconds": 0,
+        "batch": 4,
+        "lr": 1e-3,
+        "pairs": 20,
+        "principal": 20,
+        "pretrain": 2,
+    },
+    "length": 12,
+}
+METHODS = {name: name for name in matryoshka_run.METHODS if name != "full"}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write_encoder(tmp_path_factory.mktemp("tiny") / "made")
+
+
+@pytest.fixture(autouse=True)
+def prepared(tmp_path, monkeypatch, tiny):
+    monkeypatch.setattr(paths, "PREPARED", tmp_path / "prepared")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / ".cache" / "runs")
+    monkeypatch.setattr(pretrained, "minilm", lambda: pretrained.load_encoder(tiny))
+    rng = np.random.default_rng(0)
+    (tmp_path / "prepared" / "docs").mkdir(parents=True)
+    for split in ("train", "test"):
+        texts = [" ".join(rng.choice(WORDS, 4)) for _ in range(60)]
+        frame = {"query": [text[:8] for text in texts], "document": texts}
+        pl.DataFrame(frame).write_parquet(tmp_path / "prepared" / "docs" / f"{split}.parquet")
+
+
+def outcome(run):
+    matryoshka_run.check(run)
+    return matryoshka_run.work(run, lambda *_: None)
+
+
+def test_every_method_is_judged_at_every_size_and_trains_once(tmp_path):
+    grid = matryoshka_runs(METHODS, **SETTINGS)
+    assert [run["size"] for run in grid][:2] == [[2, 32], [2, 32]]
+    ends = [outcome(run) for run in grid]
+    for run, end in zip(grid, ends, strict=True):
+        assert end.arrays["docs"].shape == (10,)
+        assert end.result["layers"] == run["size"][0]
+    trained = list((tmp_path / ".cache" / "trained").glob("*.safetensors"))
+    assert len(trained) == len(matryoshka_run.LOSSES), "one training a loss, whatever the sizes"
+    rows = pl.DataFrame(
+        [
+            {"key": f"k{i}", "status": "ok"} | run | end.result
+            for i, (run, end) in enumerate(zip(grid, ends, strict=True))
+        ],
+        infer_schema_length=None,
+    )
+    scores = {f"k{i}.docs": end.arrays["docs"].astype(np.float32) for i, end in enumerate(ends)}
+    gathered = TextEvidence.of(GridResult(rows, pl.DataFrame(scores), pl.DataFrame()))
+    table = matryoshka_findings.primary(gathered, [[1, 8]], "2dmse")
+    assert table.filter(pl.col("label") == "2dmse")["delta"].to_list() == [0]
+    assert len(table) == len(METHODS)
+    assert "(" in matryoshka_findings.findings(table, "2dmse")[0]
+    wide = matryoshka_findings.by_size(gathered.ok)
+    assert wide.columns == ["dataset", "label", "1 × 8", "2 × 32"]
+
+
+def test_budgets_are_the_parameters_of_minilm():
+    blocks = 22_713_216 - 5 * 1_774_464 + 48 * 384
+    assert size_budget((1, 48)) == round(blocks / 22_713_216, 4)
+    assert size_budget((6, 384)) == 1
+
+
+def test_each_training_set_has_the_loss_that_fits_it(tmp_path, tiny):
+    pairs = {"sentence1": ["a", "the"], "sentence2": ["cat", "dog"], "score": [1.0, 5.0]}
+    inference = {
+        "premise": ["the cat", "the cat", "the cat", "a dog"],
+        "hypothesis": ["cat", "mat", "dog", "dog"],
+        "label": ["entailment", "neutral", "contradiction", "entailment"],
+    }
+    for name, frame in (("sick", pairs), ("snli", inference)):
+        (tmp_path / "prepared" / name).mkdir()
+        for split in ("train", "valid", "test"):
+            pl.DataFrame(frame).write_parquet(tmp_path / "prepared" / name / f"{split}.parquet")
+    model = pretrained.load_encoder(tiny)
+    made = training_sets(["docs", "sick", "snli"], 5, model, lambda base: base)
+    losses = [type(one.loss).__name__ for one in made]
+    ranking = "MultipleNegativesRankingLoss"
+    assert losses == [ranking, "CoSENTLoss", ranking]
+    assert made[1].labels == [0.0, 1.0]
+    assert made[2].columns == [["the cat"], ["cat"], ["dog"]]
+    assert len(made[0].columns[0]) == 5
+
+
+def test_mistakes_are_one_sentence():
+    run = matryoshka_runs(METHODS, **SETTINGS)[1]
+    with pytest.raises(StudyError, match="Unknown method 'zip': choose from full, truncate"):
+        matryoshka_run.check(run | {"method": "zip"})
+    with pytest.raises(StudyError, match="name some of docs, stsb, sick, snli"):
+        matryoshka_run.check(run | {"train": run["train"] | {"data": ["wikipedia"]}})
+    with pytest.raises(StudyError, match="9 layers and 8 dimensions is asked"):
+        matryoshka_run.check(run | {"size": [9, 8]})

@@ -1,0 +1,107 @@
+"""One run on the word table: saved, loaded again and judged, with a tiny encoder in MiniLM's place."""
+
+import numpy as np
+import polars as pl
+import pytest
+from tiny_encoder import write_encoder
+
+from embedstudy.core import paths
+from embedstudy.core.errors import StudyError
+from embedstudy.encoders.core import encode, pretrained
+from embedstudy.study.engine.grid import GridResult
+from embedstudy.study.evidence.comparisons import compare_to_full
+from embedstudy.study.evidence.text_evidence import TextEvidence
+from embedstudy.study.word_table import findings as word_table_findings
+from embedstudy.study.word_table import run as word_table_run
+from embedstudy.study.word_table.grid import WordTable, word_table_runs
+
+WORDS = ["the", "cat", "dog", "sat", "on", "mat", "wing", "flow"]
+SETTINGS = {
+    "seeds": [0],
+    "tasks": {"docs": {"queries": 10, "documents": 20}},
+    "domain": {"docs": 30},
+    "length": 12,
+    "fit": {"steps": 5, "batch": 64, "lr": 0.01},
+    "recovery": {"steps": 3, "batch": 4, "lr": 0.01},
+}
+LINES = [
+    WordTable("weighted SVD", "svd", (0.5,), {"weighted": True}, recovered=True),
+    WordTable("hash trick", "hash", (0.5,), {"floor": 2}),
+    WordTable("trimmed", "trim", (0.97,)),
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write_encoder(tmp_path_factory.mktemp("tiny") / "made")
+
+
+@pytest.fixture(autouse=True)
+def prepared(tmp_path, monkeypatch, tiny):
+    monkeypatch.setattr(paths, "PREPARED", tmp_path)
+    monkeypatch.setattr(pretrained, "minilm", lambda: pretrained.load_encoder(tiny))
+    teacher = pretrained.load_encoder(tiny)
+    monkeypatch.setattr(
+        word_table_run, "vectors", lambda path, texts: encode.encode(teacher, texts)
+    )
+    rng = np.random.default_rng(0)
+    (tmp_path / "docs").mkdir()
+    for split in ("train", "test"):
+        texts = [" ".join(rng.choice(WORDS, 4)) for _ in range(80)]
+        frame = {"query": [text[:8] for text in texts], "document": texts}
+        pl.DataFrame(frame).write_parquet(tmp_path / "docs" / f"{split}.parquet")
+
+
+def outcome(run):
+    word_table_run.check(run)
+    return word_table_run.work(run, lambda *_: None)
+
+
+def test_the_grid_lists_recovery_beside_the_plain_form():
+    grid = word_table_runs(LINES, **SETTINGS)
+    labels = [run["label"] for run in grid]
+    expected = ["weighted SVD", "weighted SVD + recovery", "hash trick", "trimmed"]
+    assert labels == ["all-MiniLM-L6-v2", *expected]
+    assert [run["recovery"]["steps"] for run in grid] == [0, 0, 3, 0, 0]
+
+
+def test_every_line_is_judged_and_smaller_than_the_whole():
+    grid = word_table_runs(LINES, **SETTINGS)
+    ends = [outcome(run) for run in grid]
+    full = ends[0].result["serve_bytes"]
+    for run, end in zip(grid[1:], ends[1:], strict=True):
+        assert end.arrays["docs"].shape == (10,)
+        assert end.result["serve_bytes"] < full, run["label"]
+    trimmed = ends[-1].result
+    assert trimmed["length_growth.docs"] >= 0
+    assert 0 <= trimmed["unknown.docs"] < 1
+    rows = pl.DataFrame(
+        [{"key": f"k{i}", "status": "ok"} | run | {"serve_bytes": 1} for i, run in enumerate(grid)],
+        infer_schema_length=None,
+    )
+    scores = {f"k{i}.docs": end.arrays["docs"].astype(np.float32) for i, end in enumerate(ends)}
+    gathered = TextEvidence.of(GridResult(rows, pl.DataFrame(scores), pl.DataFrame()))
+    said = word_table_findings.findings(gathered, compare_to_full(gathered))
+    assert any(s.startswith("docs: recovery adds") for s in said)
+    assert any(s.startswith("docs: trimming keeps") for s in said)
+    added = word_table_findings.recovery(gathered)
+    assert added["label"].to_list() == ["weighted SVD"]
+    values = {row["label"]: row["quality"] for row in gathered.ok.to_dicts()}
+    difference = values["weighted SVD + recovery"] - values["weighted SVD"]
+    assert added["delta"][0] == pytest.approx(difference)
+    assert "weighted SVD + recovery" not in word_table_findings.fitted(gathered.rows)["label"]
+
+
+def test_a_run_is_the_same_a_second_time():
+    run = word_table_runs(LINES[:1], **SETTINGS)[2]
+    first, second = outcome(run), outcome(run)
+    assert first.arrays["docs"].tobytes() == second.arrays["docs"].tobytes()
+    assert first.result == second.result
+
+
+def test_mistakes_are_one_sentence():
+    run = word_table_runs(LINES, **SETTINGS)[1]
+    with pytest.raises(StudyError, match="Unknown method 'zip': choose from full, trim"):
+        word_table_run.check(run | {"method": "zip"})
+    with pytest.raises(StudyError, match="Budget 2 of 'weighted SVD' is impossible"):
+        word_table_run.check(run | {"budget": 2})

@@ -1,0 +1,220 @@
+"""What every table of the study promises, checked for every method and setting."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.baselines import methods as baselines
+from embedstudy.tables.core.artefact import save
+from embedstudy.tables.core.base import TableSpec, check, largest, planned_bytes
+from embedstudy.tables.reference import methods as reference
+from embedstudy.tables.sharing_rows import methods as sharing_rows
+
+FIXED = {table.method: table for table in sharing_rows.FIXED}
+METHODS = reference.METHODS | baselines.METHODS | FIXED
+VARIANTS = {
+    "double_hash": [{}, {"op": "concat"}],
+    "hash_embeddings": [{}, {"hashes": 3, "weights": 0.25}],
+    "qr": [{}, {"op": "add"}, {"op": "concat"}, {"parts": 3}, {"op": "concat", "parts": 3}],
+    "memcom": [{}, {"bias": True}],
+    "robe": [{}, {"z": 1}, {"z": 5, "sign": False}],
+    "unified": [{}, {"lookups": 4}],
+    "adapt_emb": [{}, {"hot": 0.2, "hashes": 2}],
+}
+CASES = {
+    " ".join([name, *(f"{k}={v}" for k, v in options.items())]): (name, options)
+    for name in METHODS
+    for options in VARIANTS.get(name, [{}])
+}
+BUDGETS = {"1/2": 1 / 2, "1/10": 1 / 10, "1/100": 1 / 100}
+# Budgets below the floor of a method, on a table as small as this.
+INFEASIBLE = {
+    "small_dim": ["1/100"],
+    "low_rank": ["1/100"],
+    "memcom": ["1/100"],
+    "memcom bias=True": ["1/10", "1/100"],
+} | {case: ["1/100"] for case in CASES if case.startswith("qr")}
+# The least share of the budget that is used, where the method's steps leave less than 90 %.
+COARSE = {
+    "small_dim": {"1/2": 0.87, "1/10": 0.63},  # steps of 1/16 of the table
+    "low_rank": {"1/2": 0.88, "1/10": 0.64},
+    "qr op=concat parts=3": {"1/2": 0.75},  # an id of its own has a third of the columns at most
+}
+
+
+def skewed_spec(rows=(944, 1683, 8, 3, 22, 400, 217, 25, 8), dim=16, std=0.01):
+    """Fields as in MovieLens-100K; ids by descending frequency, as in prepared data."""
+    counts = torch.cat([1 + 10_000 // (1 + torch.arange(n)) ** 2 for n in rows])
+    return TableSpec(tuple(rows), dim, counts, std)
+
+
+SPEC = skewed_spec()
+parametrised = pytest.mark.parametrize("case", CASES)
+
+
+def build(case, share=0.5, seed=0, spec=SPEC):
+    name, options = CASES[case]
+    return METHODS[name].build(spec, int(share * spec.full_bytes), seed, **options)
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@parametrised
+def test_budget_is_met_and_used(case, budget):
+    if case == "full":  # the reference: payload and header, whatever the budget
+        assert 0 < build(case, BUDGETS[budget]).compact().bytes() - SPEC.full_bytes < 500
+        return
+    if budget in INFEASIBLE.get(case, []):
+        with pytest.raises(InfeasibleBudget, match=r"needs at least [\d,]+ bytes"):
+            build(case, BUDGETS[budget])
+        return
+    used = build(case, BUDGETS[budget]).compact().bytes()
+    share = used / int(BUDGETS[budget] * SPEC.full_bytes)
+    assert COARSE.get(case, {}).get(budget, 0.9) <= share <= 1
+
+
+@parametrised
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    rows=st.lists(st.integers(1, 300), min_size=1, max_size=5),
+    dim=st.sampled_from([1, 2, 3, 16, 17]),
+    share=st.floats(0.001, 1.0),
+)
+def test_any_table_within_budget_or_infeasible(case, rows, dim, share):
+    spec = skewed_spec(tuple(rows), dim)
+    try:
+        table = build(case, share, spec=spec)
+    except InfeasibleBudget:
+        return
+    except StudyError:  # more look-ups, larger blocks or more parts than columns
+        assert dim < CASES[case][1].get("z", 4)
+        return
+    assert case == "full" or table.compact().bytes() <= share * spec.full_bytes
+    vectors = table(torch.arange(spec.rows))
+    assert vectors.shape == (spec.rows, dim)
+    assert vectors.isfinite().all()
+
+
+@parametrised
+def test_any_leading_shape(case):
+    table = build(case)
+    ids = torch.randint(0, SPEC.rows, (4, 3, 9), generator=torch.Generator().manual_seed(0))
+    vectors = table(ids)
+    assert vectors.shape == (4, 3, 9, 16)
+    assert vectors.dtype == torch.float32
+    torch.testing.assert_close(table(ids[0]), vectors[0])
+    torch.testing.assert_close(table(ids[0, 0, 0]), vectors[0, 0, 0])
+    assert table(ids[:0]).shape == (0, 3, 9, 16)
+
+
+@parametrised
+def test_same_seed_same_table_other_seed_another(case):
+    ids = torch.arange(SPEC.rows)
+    first, again, other = (build(case, seed=s)(ids) for s in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("std", [0.01, 0.0001])
+@parametrised
+def test_vectors_start_centred_with_the_wanted_deviation(case, std):
+    spec = skewed_spec((300, 200, 20), std=std)
+    ids = torch.arange(spec.rows)
+    vectors = torch.cat([build(case, seed=seed, spec=spec)(ids) for seed in range(60)])
+    vectors = vectors[:, (vectors != 0).any(0)]  # the columns that are there
+    assert vectors.mean().item() == pytest.approx(0, abs=0.1 * std)
+    assert vectors.std().item() == pytest.approx(std, rel=0.1)
+
+
+@parametrised
+def test_gradients_reach_every_parameter(case):
+    table = build(case)
+    table(torch.arange(SPEC.rows)).square().sum().backward()
+    for parameter in table.parameters():
+        assert (parameter.grad != 0).float().mean() > 0.6, "a few slots are hit by no id"
+
+
+@parametrised
+def test_planned_bytes_hold_no_surprise(case):
+    table = build(case)
+    assert planned_bytes(type(table), table.config()) == table.compact().bytes()
+
+
+SERVE = """
+import sys, pathlib, torch
+from embedstudy.tables.core.artefact import load
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.safetensors")):
+    torch.save(load(path)(torch.load(sys.argv[2])), path.with_suffix(".pt"))
+assert not [m for m in sys.modules if m.startswith(("embedstudy.study", "embedstudy.sources"))]
+"""
+
+
+def test_saved_tables_serve_equal_vectors_in_a_fresh_process(tmp_path):
+    ids = torch.randint(0, SPEC.rows, (50, 9), generator=torch.Generator().manual_seed(1))
+    torch.save(ids, tmp_path / "ids")
+    expected = []
+    for number, case in enumerate(CASES):
+        table = build(case, seed=number)
+        size = save(table.compact(), tmp_path / f"{number:03}.safetensors")
+        assert size == table.compact().bytes()
+        expected.append(table(ids))
+    subprocess.run([sys.executable, "-c", SERVE, tmp_path, tmp_path / "ids"], check=True)
+    for number, vectors in enumerate(expected):
+        served = torch.load(tmp_path / f"{number:03}.pt")
+        assert torch.equal(served, vectors), list(CASES)[number]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_unknown_options_are_named(name):
+    with pytest.raises(StudyError, match=f"{name} has no option colour"):
+        METHODS[name].build(SPEC, 10**6, 0, colour="red")
+
+
+def test_options_lists_names_and_defaults():
+    assert METHODS["unified"].options() == {"lookups": 1}
+    assert METHODS["full"].options() == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "text"),
+    [
+        (0, range(1, 9), "a whole number from 1 to 8, not 0"),
+        (True, range(1, 9), "a whole number from 1 to 8, not True"),
+        (2.0, range(1, 9), "a whole number from 1 to 8, not 2.0"),
+        ("xor", ("mul", "add"), "one of 'mul', 'add', not 'xor'"),
+        (1, (True, False), "one of True, False, not 1"),
+    ],
+)
+def test_check_says_what_is_allowed(value, allowed, text):
+    with pytest.raises(StudyError, match=text):
+        check("qr", "op", value, allowed)
+
+
+@pytest.mark.parametrize("rows", [(), (3, 0)])
+def test_a_spec_without_rows_is_refused(rows):
+    with pytest.raises(StudyError, match="at least one row"):
+        TableSpec(rows, 4, torch.ones(sum(rows)))
+
+
+def test_counts_of_the_wrong_length_are_refused():
+    with pytest.raises(StudyError, match=r"expected shape \(5,\), got \(4,\)"):
+        TableSpec((2, 3), 4, torch.ones(4))
+
+
+def test_ids_are_split_into_field_and_index():
+    table = build("full", spec=skewed_spec((2, 1, 4)))
+    field, local = table.local(torch.arange(7).view(7, 1))
+    assert field.flatten().tolist() == [0, 0, 1, 2, 2, 2, 2]
+    assert local.flatten().tolist() == [0, 1, 0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("budget", range(1000, 1200, 17))
+def test_largest_is_the_largest(budget):
+    table = METHODS["small_dim"]
+    config = lambda kept: {"field_rows": [9], "dim": 99, "kept": kept}  # noqa: E731
+    kept = largest(table, budget, config, 1, 99)["kept"]
+    assert planned_bytes(table, config(kept)) <= budget < planned_bytes(table, config(kept + 1))
