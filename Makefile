@@ -12,7 +12,7 @@ $(STAMP): requirements.lock lib/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet $$(grep -o 'torch==[0-9.]*' lib/pyproject.toml)
-	$(BIN)/pip install --quiet --no-deps --editable lib
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable lib
 	@touch $@
 
 .PHONY: env
@@ -20,11 +20,11 @@ env: $(STAMP)  ## create .venv from the lock
 
 .PHONY: repro
 repro: env  ## run the study: environment, data, all chapters, report
-	$(BIN)/python -m embedstudy.sources.manifest --missing-only
-	$(BIN)/python -m embedstudy.core.params
+	$(BIN)/python -m embedstudy.sources.core.manifest --missing-only
+	$(BIN)/python -m embedstudy.pipeline.chapters
 	$(BIN)/python -m embedstudy.report.plots_page >/dev/null
 	@started=$$(date +%s); PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro && \
-	  $(BIN)/python -m embedstudy.checks.overhead --record $$(($$(date +%s) - started))
+	  $(BIN)/python -m embedstudy.checks.clock --record $$(($$(date +%s) - started))
 	@echo "Report: $(CURDIR)/reports/index.html"
 
 .PHONY: test
@@ -33,7 +33,7 @@ test: data  ## run every test, the pipeline on the smoke profile included
 
 .PHONY: data
 data: env  ## fetch and verify the pinned wheels
-	$(BIN)/python -m embedstudy.sources.manifest
+	$(BIN)/python -m embedstudy.sources.core.manifest
 
 .PHONY: lab
 lab: env  ## read and run the chapters in JupyterLab
@@ -48,26 +48,27 @@ calibrate: env  ## train the full table on Frappe_x1 with published settings (pr
 	$(BIN)/python -m embedstudy.checks.published
 
 .PHONY: bench
-bench: env  ## training speed against a bare loop; time spent outside training
-	$(BIN)/python -m embedstudy.checks.overhead
+bench: env  ## speed beside other libraries; time spent outside training
+	$(BIN)/python -m embedstudy.checks.bench
 
 .PHONY: lint
-lint: env  ## check format, style and the dependency lists of dvc.yaml
+lint: env  ## check format and style
 	$(BIN)/ruff format --no-cache --check
 	$(BIN)/ruff check --no-cache
-	$(BIN)/python -m embedstudy.study.engine.imports --check dvc.yaml
 
 .PHONY: clean
 clean:  ## remove the run store and what failed; data, results and the environment stay
 	rm -rf .cache reports/failed .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: lock
-# torch is left out: whether it is the CPU or the CUDA build is the machine's choice (see README).
+# torch is left out: whether it is the CPU or the CUDA build is the machine's choice (see README);
+# its version stands in lib/pyproject.toml. `rm requirements.lock` first for the newest of everything.
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
   cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
-lock: env  ## pin every package, transitive ones too, with hashes
+lock: env  ## pin every package, transitive ones too, with hashes (no version moves that need not)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra test \
+	$(BIN)/uv pip compile --quiet --project lib --universal --python-version 3.11 --generate-hashes \
+	  --extra study --extra test \
 	  $(addprefix --no-emit-package ,torch $(CUDA)) --custom-compile-command "make lock" \
 	  --output-file requirements.lock lib/pyproject.toml
 

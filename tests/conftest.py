@@ -53,23 +53,26 @@ def prepared(tmp_path, monkeypatch):
     data.load_ctr.cache_clear()
 
 
+CATALOGUE = {"chapters": {"tables": {"demo": {"notebook": "tables/10-demo", "own": "all"}}}}
 PARAMS = {
     "profile": "smoke",
     "device": "cpu",
     "workers": 1,
-    "smoke": {"demo": {"budgets": [0.5], "seeds": [0, 1]}},
-    "quick": {"demo": {"budgets": [0.5, 0.1], "seeds": [0]}},
-    "full": {"demo": {}},
+    "smoke": {"tables": {"all": {"budgets": [0.5], "seeds": {"toy": [0, 1]}}}},
+    "quick": {"tables": {"all": {"budgets": [0.5, 0.1], "seeds": {"toy": [0]}}}},
+    "full": {"tables": {"all": {}}},
 }
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """The root of an empty project whose params.yaml holds PARAMS; the library points at it."""
+    """The root of an empty project with PARAMS and the one chapter of CATALOGUE; the library points
+    at it."""
     root = tmp_path / "scratch"
     (root / "notebooks" / "tables").mkdir(parents=True)
     (root / "dvc.yaml").write_text("stages: {}\n")
     (root / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    (root / "notebooks" / "chapters.yaml").write_text(yaml.safe_dump(CATALOGUE))
     for name, folder in (
         ("ROOT", root),
         ("RESULTS", root / "results"),

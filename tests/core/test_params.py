@@ -1,11 +1,10 @@
-import json
-
 import pytest
 import yaml
 
 from embedstudy.core import params
 from embedstudy.core.errors import StudyError
-from embedstudy.core.schema import Mapping, Number, check
+from embedstudy.core.rules import Mapping, Number
+from embedstudy.core.schema import check
 
 
 def edit(project, **changes):
@@ -16,10 +15,15 @@ def edit(project, **changes):
 
 def test_a_section_is_that_of_the_chosen_profile(project):
     assert params.profile() == "smoke"
-    assert params.section("demo") == {"budgets": [0.5], "seeds": [0, 1]}
+    assert params.section("tables.all") == {"budgets": [0.5], "seeds": {"toy": [0, 1]}}
     edit(project, profile="quick")
-    assert params.section("demo") == {"budgets": [0.5, 0.1], "seeds": [0]}
-    assert params.section("demo", "smoke")["seeds"] == [0, 1]
+    assert params.section("tables.all") == {"budgets": [0.5, 0.1], "seeds": {"toy": [0]}}
+    assert params.section("tables.all", "smoke")["budgets"] == [0.5]
+
+
+def test_what_a_caller_does_to_a_section_changes_nothing(project):
+    params.section("tables.all")["budgets"].append(9)
+    assert params.section("tables.all")["budgets"] == [0.5]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,14 @@ def test_a_section_is_that_of_the_chosen_profile(project):
         ({"workers": "three"}, "workers is 'three': it must be a whole number from 0 and at most"),
         ({"workers": True}, "workers is True"),
         ({"smoke": None}, "smoke is None: it must be a map"),
-        ({"smoke": {"dmeo": {}}}, "smoke.dmeo has no counterpart in quick: did you mean 'demo'"),
+        (
+            {"smoke": {"table": {}}},
+            "smoke.table has no counterpart in quick: did you mean 'tables'",
+        ),
+        (
+            {"smoke": {"tables": {"al": {}}}},
+            "smoke.tables.al has no counterpart in quick: did you mean 'all'",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_by_key_value_and_what_is_allowed(project, changes, sentence):
@@ -56,10 +67,10 @@ def test_a_file_that_is_no_map_of_parameters_is_refused(project, text, sentence)
 
 
 def test_a_missing_section_is_named_with_the_nearest(project):
-    with pytest.raises(StudyError, match="smoke has no 'demos': did you mean 'demo'"):
-        params.section("demos")
-    with pytest.raises(StudyError, match="smoke.demo has no 'inner'"):
-        params.section("demo.inner")
+    with pytest.raises(StudyError, match="smoke has no 'table': did you mean 'tables'"):
+        params.section("table")
+    with pytest.raises(StudyError, match="smoke.tables has no 'inner'"):
+        params.section("tables.inner")
 
 
 def test_numbers_are_read_as_dvc_reads_them_and_merges_are_no_repetition(project):
@@ -138,57 +149,3 @@ def test_workers_are_as_many_as_cores_but_one_on_a_gpu():
     assert params.resolve_workers("auto") >= 1
     assert params.resolve_workers("auto", "cuda") == 1
     assert params.resolve_workers(3, "cuda") == 3
-
-
-def test_a_section_is_checked_against_the_notebooks_own_defaults(project, write_notebook):
-    cell = "budgets = [0.5]\nseeds = [0]\ntrain = {'lr': 0.1, 'epochs': 3}\nevents = {'a': 1}"
-    write_notebook("10-demo", [cell])
-    assert params.chapter_parameters("10-demo") == params.section("demo")
-    for demo, sentence in (
-        ({"seed": [0]}, "smoke.demo.seed is not a parameter: did you mean 'seeds'"),
-        ({"seeds": ["a"]}, r"smoke.demo.seeds is \['a'\]: it must be a list, each entry a whole"),
-        ({"seeds": 0}, "smoke.demo.seeds is 0"),
-        ({"train": {"lr": "big"}}, "smoke.demo.train.lr is 'big'"),
-        ({"train": {"epoch": 3}}, "smoke.demo.train.epoch is not a parameter"),
-    ):
-        edit(project, smoke={"demo": demo})
-        with pytest.raises(StudyError, match=sentence):
-            params.chapter_parameters("10-demo")
-    edit(project, smoke={"demo": {"events": {"any": 3, "name": 4}, "train": {"lr": 1}}})
-    params.chapter_parameters("10-demo")
-
-
-def test_the_chapters_of_a_folder_share_its_section(project, write_notebook):
-    write_notebook("tables/10-demo", ["budgets = [0.5]\nseeds = [0]"])
-    write_notebook("tables/11-more", ["dim = 16"])
-    shared = {"budgets": [0.1, 0.2], "seeds": [5], "dim": 4}
-    sections = {"tables": shared, "demo": {"seeds": [7]}, "more": {}}
-    edit(project, **dict.fromkeys(("smoke", "quick", "full"), sections))
-    assert params.chapter_parameters("tables/10-demo") == {"budgets": [0.1, 0.2], "seeds": [7]}
-    assert params.chapter_parameters("tables/11-more") == {"dim": 4}
-    for wrong, sentence in (
-        ({"dimm": 4}, "smoke.tables.dimm is not a parameter: did you mean 'dim'"),
-        (
-            {"budgets": [2]},
-            "smoke.tables.budgets is .2.: it must be a list, each entry a number above 0",
-        ),
-    ):
-        edit(project, smoke=sections | {"tables": wrong})
-        with pytest.raises(StudyError, match=sentence):
-            params.chapter_parameters("tables/10-demo")
-
-
-def test_a_notebook_without_parameters_needs_no_section(write_notebook):
-    write_notebook("90-last", [None])
-    assert params.chapter_parameters("90-last") == {}
-    write_notebook("91-more", ["size = 3"])
-    with pytest.raises(StudyError, match="smoke has no 'more'"):
-        params.chapter_parameters("91-more")
-
-
-def test_chapters_are_listed_in_reading_order(project):
-    for name in ("90-last", "tables/11-b", "00-first", "tables/.ipynb_checkpoints/11-b"):
-        path = project / "notebooks" / f"{name}.ipynb"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"cells": []}))
-    assert params.chapters() == ["00-first", "tables/11-b", "90-last"]

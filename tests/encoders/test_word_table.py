@@ -222,3 +222,22 @@ def test_mistakes_are_one_sentence(encoder, counts, weight, tmp_path):
         compressed(encoder, counts, weight, "svd", share=0.001)
     with pytest.raises(StudyError, match="no folder"):
         load_encoder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("way", ["module", "auto_map"])
+def test_code_in_a_folder_is_never_run(encoder, counts, weight, tmp_path, way):
+    folder = tmp_path / "smaller"
+    compressed(encoder, counts, weight, "rowwise").save(str(folder))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    name = "modules.json" if way == "module" else "config.json"
+    content = json.loads((folder / name).read_text())
+    if way == "module":
+        content[1]["type"] = "evil.Module"
+    else:
+        content["auto_map"] = {"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(StudyError, match="would run code of its own"):
+        load_compressed(folder)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(StudyError, match="is no encoder, its modules.json cannot be read"):
+        load_compressed(tmp_path)

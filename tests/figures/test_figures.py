@@ -5,6 +5,7 @@ import json
 import nbformat
 import polars as pl
 import pytest
+from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from embedstudy import figures
@@ -50,14 +51,14 @@ def data(chart):
 
 
 def test_the_frontier_shows_means_ranges_the_full_table_and_the_front(rows):
-    found = data(figures.frontier(rows))
-    points = next(d for d in found if len(d) == 2)
+    frames = data(figures.frontier(rows))
+    points = next(d for d in frames if len(d) == 2)
     by_label = {point["label"]: point for point in points}
     assert by_label["hash trick"]["test_auc"] == pytest.approx(0.72)
     assert (by_label["hash trick"]["lowest"], by_label["hash trick"]["highest"]) == (0.70, 0.74)
     assert by_label["QR"]["front"]
     assert not by_label["hash trick"]["front"]
-    reference = next(d for d in found if "full" in d[0])
+    reference = next(d for d in frames if "full" in d[0])
     assert reference == [{"full": pytest.approx(0.81), "text": "full table 0.8100"}]
 
 
@@ -87,16 +88,33 @@ def test_names_are_told_apart_without_colour():
     assert len(looks) == 14
 
 
-def test_the_renderer_survives_nbformat_and_is_the_same_twice(rows):
+def shown(chart):
+    """What a notebook keeps of a chart, by type."""
     figures.enable()
-    chart = figures.frontier(rows)
-    first, second = chart._repr_mimebundle_(), chart._repr_mimebundle_()
-    assert first == second
-    content = first[0] if isinstance(first, tuple) else first
+    content = chart._repr_mimebundle_()
+    return content[0] if isinstance(content, tuple) else content
+
+
+def test_the_renderer_survives_nbformat_and_is_the_same_twice(rows):
+    content = shown(figures.frontier(rows))
+    assert content == shown(figures.frontier(rows))
     assert content[theme.MIME]["$schema"].endswith("v5.json")
     cell = new_code_cell("", outputs=[new_output("display_data", content)])
     nbformat.validate(new_notebook(cells=[cell]))
     assert "NaN" not in json.dumps(content)
+
+
+def test_a_notebook_run_by_hand_holds_a_picture_that_nbconvert_shows(rows):
+    content = shown(figures.frontier(rows))
+    assert "full table 0.8100" in content["image/svg+xml"]
+    cell = new_code_cell("", outputs=[new_output("display_data", content)])
+    html, _ = HTMLExporter().from_notebook_node(new_notebook(cells=[cell]))
+    assert "data:image/svg+xml;base64," in html
+
+
+def test_the_pipeline_keeps_no_picture(rows, monkeypatch):
+    monkeypatch.setenv("EMBEDSTUDY_PIPELINE", "1")
+    assert set(shown(figures.frontier(rows))) == {theme.MIME, "text/plain"}
 
 
 def test_svg_files_are_the_same_bytes(rows, tmp_path):
@@ -107,12 +125,32 @@ def test_svg_files_are_the_same_bytes(rows, tmp_path):
 
 
 def test_the_chart_of_families_names_the_front_and_leaves_out_what_failed(rows):
-    found = data(figures.families(rows))
-    named = [d for d in found if d and "place" in d[0]]
+    frames = data(figures.families(rows))
+    named = [d for d in frames if d and "place" in d[0]]
     assert [point["label"] for point in named[0]] == ["QR"]
-    points = next(d for d in found if len(d) == 2 and "group" in d[0])
+    points = next(d for d in frames if len(d) == 2 and "group" in d[0])
     assert {point["label"] for point in points} == {"hash trick", "QR"}
-    assert any(d[0].get("text") == "full table 0.8100" for d in found if d)
+    assert any(d[0].get("text") == "full table 0.8100" for d in frames if d)
+
+
+def test_families_stand_in_the_catalogues_order_and_unlisted_ones_last(rows):
+    family = pl.Series(["reference"] * 2 + ["zoo"] * 2 + ["fewer_bits", "baselines"])
+    rows = rows.with_columns(family=family, label=pl.Series(list("aabbcd")), status=pl.lit("ok"))
+    measured = rows.with_columns(
+        pl.col("test_auc").fill_null(0.5), pl.col("serve_bytes").fill_null(9)
+    )
+    colour = next(
+        layer["encoding"]["color"]
+        for layer in figures.families(measured).to_dict()["vconcat"][0]["layer"]
+        if "color" in layer.get("encoding", {})
+    )
+    assert colour["scale"]["domain"] == ["baselines", "fewer bits", "zoo"]
+
+
+def test_one_line_is_dashed_and_a_published_one_dotted(rows):
+    layers = figures.families(rows, published=0.9).to_dict()["vconcat"][0]["layer"]
+    rules = [layer["mark"] for layer in layers if layer["mark"]["type"] == "rule"]
+    assert [rule["strokeDash"] for rule in rules] == [[6, 4], [2, 3]]
 
 
 def test_training_bytes_are_shown_as_multiples_of_the_table(rows):

@@ -7,7 +7,9 @@ import statistics
 import nbformat
 import pytest
 
-from embedstudy.core import params, paths
+from embedstudy.core import catalogue, paths
+from embedstudy.core.schema import read
+from embedstudy.pipeline.chapters import PARAMETER, settings_class
 
 WORDS_PER_LINE = 6
 LINES_PER_CELL = 10
@@ -23,16 +25,9 @@ def lines(cell):
     return [line for line in cell.source.splitlines() if line.strip()]
 
 
-@pytest.fixture(params=params.chapters())
+@pytest.fixture(params=[one.notebook for one in catalogue.chapters()])
 def chapter(request):
     return request.param
-
-
-def test_every_notebook_of_the_folder_is_a_chapter():
-    on_disk = [p for p in paths.NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
-    assert len(params.chapters()) == len(on_disk)
-    numbers = [re.match(r"\d\d-", path.name) for path in on_disk]
-    assert all(numbers)
 
 
 def test_it_is_committed_without_outputs_and_stamps(chapter):
@@ -70,10 +65,11 @@ def test_it_defines_no_function_that_a_test_could_hold(chapter):
     assert defined == []
 
 
-def test_it_takes_what_every_profile_gives_it(chapter):
+def test_it_has_one_settings_object_that_the_pipeline_replaces(chapter):
     _, code = load(chapter)
-    tagged = [cell.id for cell in code if "parameters" in cell.metadata.get("tags", [])]
-    sections = params.load()["quick"]
-    assert len(tagged) == (params.section_name(chapter) in sections)
-    for profile in params.PROFILES:
-        params.chapter_parameters(chapter, profile)
+    (tagged,) = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    (statement,) = ast.parse(tagged.source).body
+    assert statement.targets[0].id == PARAMETER
+    values = ast.literal_eval(statement.value)
+    read(settings_class(catalogue.find(chapter)), values, "parameters: ")
+    assert sum("notebook.settings(" in cell.source for cell in code) == 1

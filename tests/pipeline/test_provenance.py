@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import polars
 import pytest
@@ -35,6 +36,20 @@ def test_environment_names_software_and_hardware_and_repeats_itself(checkout):
     assert first["cores"] >= 1
     assert 0.1 < first["memory_gib"] < 1e5
     assert (first["gpu"] is None) == (not torch.cuda.is_available())
+
+
+def test_packages_are_those_of_pyproject_that_the_study_runs_on():
+    named = provenance.packages()
+    assert {"torch", "polars", "dvc", "altair"} <= set(named)
+    assert not {"embedstudy", "pytest", "ruff", "playwright"} & set(named)
+
+
+def test_light_commands_stay_light():
+    code = "import sys, embedstudy.pipeline.provenance; print('torch' in sys.modules)"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "False"
 
 
 def test_commit_is_dirty_only_when_sources_changed(checkout):

@@ -21,9 +21,3 @@ def test_a_frame_without_rows_keeps_its_header():
     page = tidied(pl.DataFrame({"label": ["QR"], "quality": [0.5]}).clear())
     assert [cell.text for cell in page.find_all("th")] == ["label", "quality"]
     assert page.find_all("td") == []
-
-
-def test_records_are_read_back():
-    frame = pl.DataFrame({"label": ["QR"], "quality": [0.5]})
-    assert frames.records(frame._repr_html_()) == [{"label": "QR", "quality": "0.5"}]
-    assert frames.records("<p>no frame</p>") == []

@@ -1,68 +1,28 @@
 import json
 import re
 
-import altair as alt
-import nbformat
 import polars as pl
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from tiny_site import Site, chart
 
 from embedstudy.core.errors import StudyError
 from embedstudy.figures.theme import MIME
-from embedstudy.pipeline.provenance import environment
 from embedstudy.report import words
 from embedstudy.report.charts import Charts, bundle
 from embedstudy.report.formulas import mathml, to_html
-from embedstudy.report.render import render
+from embedstudy.study.evidence import frontier
 
 LOADS = re.compile(r"<(?:script|link|img|iframe)[^>]+(?:src|href)\s*=\s*[\"']?(?:https?:)?//", re.I)
 
 
-def chart(values):
-    frame = pl.DataFrame({"x": [1, 2], "y": values})
-    return alt.Chart(frame, title="two points").mark_point().encode(x="x:Q", y="y:Q").to_dict()
-
-
-def executed(*specs):
-    outputs = [new_output("display_data", {MIME: spec}) for spec in specs]
-    prose = "# One: with formulas\n\nIt costs $5; it is $a^2$, and\n\n$$\\frac{1}{2}$$"
-    return new_notebook(cells=[new_markdown_cell(prose), new_code_cell("1 + 1", outputs=outputs)])
-
-
-class Site:
-    """A project of two chapters, the first of them executed."""
-
-    def __init__(self, folder):
-        self.reports, self.results = folder / "reports", folder / "results"
-        self.notebooks = folder / "notebooks"
-        two = new_notebook(cells=[new_markdown_cell("# Two: not run")])
-        self.put(executed(), self.notebooks / "tables" / "10-one.ipynb")
-        self.put(two, self.notebooks / "90-two.ipynb")
-        self.run(chart([1, 2]), chart([3, 4]))
-
-    @staticmethod
-    def put(notebook, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, path)
-
-    def run(self, *specs):
-        self.put(executed(*specs), self.reports / "notebooks" / "tables" / "10-one.ipynb")
-
-    def render(self):
-        return render(self.reports, self.results, self.notebooks, environment())
-
-    def page(self, name):
-        return (self.reports / f"{name}.html").read_text()
-
-
 @pytest.fixture
-def site(tmp_path):
-    return Site(tmp_path)
+def site(project):
+    return Site(project)
 
 
 def test_pages_load_nothing_and_hold_the_bundle_once_where_there_are_charts(site):
     site.render()
-    page, index = site.page("tables/10-one"), site.page("index")
+    page, index = site.page("pages/tables/10-one"), site.page("index")
     assert page.count(bundle()) == 1
     assert page.count('class="chart"') == 2
     assert page.count("<math") == 2
@@ -71,20 +31,47 @@ def test_pages_load_nothing_and_hold_the_bundle_once_where_there_are_charts(site
     assert not LOADS.search(page + index)
 
 
+def test_a_chart_with_a_picture_beside_it_is_drawn_once_from_its_specification(site):
+    site.show({MIME: chart([1, 2]), "image/svg+xml": "<svg>only for GitHub</svg>"})
+    site.render()
+    page = site.page("pages/tables/10-one")
+    assert page.count('class="chart"') == 1
+    assert "only for GitHub" not in page
+
+
 def test_navigation_leads_to_pages_that_exist(site):
     site.render()
-    found = 0
+    links = 0
     for page in site.reports.rglob("*.html"):
         for target in re.findall(r'href="([^"#:]+\.html)"', page.read_text()):
             assert (page.parent / target).resolve().is_file(), (page, target)
-            found += 1
-    assert found > 2
+            links += 1
+    assert links > 2
+
+
+def test_pages_share_no_folder_with_what_chapters_measured(site):
+    site.render()
+    pages = {path.relative_to(site.reports).parts[0] for path in site.reports.rglob("*.html")}
+    assert pages == {"index.html", "pages"}
 
 
 def test_a_chapter_that_was_not_run_is_named_on_the_index(site):
     site.render()
     assert "Two: not run" in site.page("index")
-    assert not (site.reports / "90-two.html").exists()
+    assert not (site.reports / "pages" / "90-frontier.html").exists()
+
+
+def test_chapters_across_places_have_a_part_of_their_own(site):
+    site.run(name="90-frontier")
+    site.render()
+    parts = re.findall(r'<li class="part">(.*)</li>', site.page("index"))
+    assert parts == ["Tables", "Across chapters"]
+
+
+def test_a_notebook_that_the_catalogue_does_not_list_is_left_out(site):
+    site.run(name="tables/09-gone")
+    site.render()
+    assert not (site.reports / "pages" / "tables" / "09-gone.html").exists()
 
 
 def test_two_renders_give_the_same_bytes(site):
@@ -106,21 +93,73 @@ def test_a_chart_with_nan_is_refused():
         Charts("page.html")(chart([1, 2]) | {"width": float("nan")})
 
 
+def write(path, frame):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame(frame).write_parquet(path)
+
+
 def test_measured_costs_are_shown_where_they_were_measured(site):
     site.render()
-    assert "44" not in site.page("tables/10-one").partition('id="costs"')[2]
+    assert "44" not in site.page("pages/tables/10-one").partition('id="costs"')[2]
     identity = {"key": ["k"], "dataset": ["d"], "backbone": ["b"], "label": ["hash"]}
     costs = {"key": ["k"], "train_seconds": [2.5], "lookup_us_1": [3.0], "lookup_us_4096": [44.0]}
     for folder, name, frame in (
         (site.results, "rows", identity | {"budget": [0.1], "seed": [0]}),
         (site.reports, "times", costs),
     ):
-        (folder / "one").mkdir(parents=True)
-        pl.DataFrame(frame).write_parquet(folder / "one" / f"{name}.parquet")
+        write(folder / "tables" / "one" / f"{name}.parquet", frame)
     site.render()
-    shown = site.page("tables/10-one").partition('id="costs"')[2]
-    assert "44" in shown
-    assert "hash" in shown
+    shown = site.page("pages/tables/10-one").partition('id="costs"')[2]
+    for text in ("44", "hash", "1/10"):
+        assert f">{text}<" in shown
+
+
+def test_costs_of_runs_on_text_have_no_data_set(site):
+    rows = {"key": ["k", "l"], "backbone": ["b"] * 2, "label": ["trim"] * 2, "budget": [0.5] * 2}
+    for folder, name, frame in (
+        (site.results, "rows", rows),
+        (site.reports, "times", {"key": ["k", "l"], "train_seconds": [2.0, 4.0]}),
+    ):
+        write(folder / "tables" / "one" / f"{name}.parquet", frame)
+    site.render()
+    shown = site.page("pages/tables/10-one").partition('id="costs"')[2]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
+    assert cells == ["b", "1/2", "trim", "3.00", "2"]
+
+
+BEST = {"dataset": "movielens", "backbone": "dcnv2", "budget": 0.1, "label": "int4 rows"}
+BEST |= {"test_auc": 0.81236, "delta": -0.00125, "low": -0.002, "high": 0.0004}
+BEST |= {"serve_bytes": 123456}
+
+
+def test_the_best_methods_are_read_from_the_frontiers_own_table(site):
+    site.render()
+    assert "int4 rows" not in site.page("index")
+    frontier.write(
+        pl.DataFrame([BEST, BEST | {"dataset": "calls"} | dict.fromkeys(["delta", "low", "high"])])
+    )
+    site.render()
+    rows = site.page("index").partition('id="best"')[2].partition("</table>")[0].split("<tr>")[2:]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
+    assert cells == [
+        [
+            "movielens",
+            "dcnv2",
+            "1/10",
+            "int4 rows",
+            "0.8124",
+            "−0.0013",
+            "−0.0020 to +0.0004",
+            "123,456",
+        ],
+        ["calls", "dcnv2", "1/10", "int4 rows", "0.8124", "–", "–", "123,456"],
+    ]
+
+
+def test_a_table_without_the_columns_of_best_methods_is_one_sentence(site):
+    frontier.write(pl.DataFrame({"dataset": ["movielens"]}))
+    with pytest.raises(StudyError, match="does not hold the best methods"):
+        site.render()
 
 
 def test_verdicts_are_on_the_index_with_their_effects(site):

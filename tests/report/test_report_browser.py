@@ -6,7 +6,7 @@ import shutil
 import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
-from test_report import Site, chart
+from tiny_site import Site, chart
 
 from embedstudy.report import plots_page
 
@@ -48,19 +48,19 @@ def visit(browser, path, expected, timeout=20_000):
     return [url for url in requests if not url.startswith(("file:", "data:", "blob:"))], errors
 
 
-def test_charts_draw_with_the_network_blocked(browser, tmp_path):
-    site = Site(tmp_path)
+def test_charts_draw_with_the_network_blocked(browser, project):
+    site = Site(project)
     site.render()
-    assert visit(browser, site.reports / "tables" / "10-one.html", 2) == ([], [])
+    assert visit(browser, site.reports / "pages" / "tables" / "10-one.html", 2) == ([], [])
     assert visit(browser, site.reports / "index.html", 0) == ([], [])
 
 
-def test_a_chart_that_cannot_be_drawn_would_be_noticed(browser, tmp_path):
-    site = Site(tmp_path)
+def test_a_chart_that_cannot_be_drawn_would_be_noticed(browser, project):
+    site = Site(project)
     site.run(chart([1, 2]) | {"mark": "no such mark"})
     site.render()
     with pytest.raises(PlaywrightTimeout):
-        visit(browser, site.reports / "tables" / "10-one.html", 1, timeout=2000)
+        visit(browser, site.reports / "pages" / "tables" / "10-one.html", 1, timeout=2000)
 
 
 def test_the_page_of_dvc_plots_needs_no_network(browser, tmp_path):

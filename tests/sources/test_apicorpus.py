@@ -6,8 +6,9 @@ from fake_corpus import make_corpus, parse_corpus
 from fake_wheels import damage, read_folder
 
 from embedstudy.core.errors import StudyError
-from embedstudy.sources import apicorpus, manifest
+from embedstudy.sources import apicorpus
 from embedstudy.sources.apicorpus import choose, module_name, prepare
+from embedstudy.sources.core import manifest
 
 
 @pytest.fixture

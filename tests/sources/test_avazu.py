@@ -1,5 +1,8 @@
+import gzip
+
 import polars as pl
 import pytest
+from fake_wheels import read_folder
 
 from embedstudy.core.errors import StudyError
 from embedstudy.sources import avazu
@@ -41,6 +44,22 @@ def test_other_header_is_refused(tmp_path):
         avazu.prepare(tmp_path, tmp_path / "avazu")
 
 
+def test_the_file_is_read_as_it_is_downloaded(tmp_path):
+    write(tmp_path)
+    avazu.prepare(tmp_path, tmp_path / "plain")
+    (tmp_path / "packed").mkdir()
+    packed = gzip.compress((tmp_path / "train").read_bytes())
+    (tmp_path / "packed" / "train.gz").write_bytes(packed)
+    avazu.prepare(tmp_path / "packed", tmp_path / "unpacked")
+    assert read_folder(tmp_path / "plain") == read_folder(tmp_path / "unpacked")
+    (tmp_path / "packed" / "train.gz").write_bytes(packed[:-200])
+    with pytest.raises(StudyError, match=r"train.gz cannot be read in its published format"):
+        avazu.prepare(tmp_path / "packed", tmp_path / "again")
+    (tmp_path / "packed" / "train.gz").write_bytes(packed[:12])
+    with pytest.raises(StudyError, match=r"train.gz is truncated or corrupt"):
+        avazu.prepare(tmp_path / "packed", tmp_path / "again")
+
+
 def test_short_line_is_refused(tmp_path):
     write(tmp_path)
     (tmp_path / "train").write_text((tmp_path / "train").read_text() + "1,0,14102100\n")
@@ -49,7 +68,9 @@ def test_short_line_is_refused(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(StudyError, match="holds no train.csv or train: put there train .*Kaggle"):
+    with pytest.raises(
+        StudyError, match="holds no train.csv or train or train.gz: put there train.gz .*Kaggle"
+    ):
         avazu.prepare(tmp_path, tmp_path / "avazu")
 
 

@@ -5,7 +5,8 @@ import pytest
 from fake_wheels import make_wheel, read_folder, write_lock
 
 from embedstudy.core.errors import StudyError
-from embedstudy.sources import manifest, movielens
+from embedstudy.sources import movielens
+from embedstudy.sources.core import manifest
 
 HOUR = 3600
 

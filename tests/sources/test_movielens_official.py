@@ -82,6 +82,32 @@ def test_wrong_column_count_names_file_and_line(tmp_path):
         movielens_official.prepare_1m(tmp_path, tmp_path / "out")
 
 
+def test_a_user_described_twice_or_not_at_all_is_refused(tmp_path):
+    write_1m(tmp_path)
+    path = tmp_path / "users.dat"
+    users = path.read_text()
+    path.write_text(users + "3::F::25::3::00003\n")
+    with pytest.raises(StudyError, match="users.dat describes user 3 twice: replace it by"):
+        movielens_official.prepare_1m(tmp_path, tmp_path / "out")
+    path.write_text("".join(users.splitlines(keepends=True)[:4]))
+    with pytest.raises(StudyError, match="ratings with user 5, which users.dat does not describe"):
+        movielens_official.prepare_1m(tmp_path, tmp_path / "out")
+
+
+def test_a_movie_described_twice_or_not_at_all_is_refused(tmp_path):
+    write_20m(tmp_path)
+    path = tmp_path / "movies.csv"
+    movies = path.read_text()
+    path.write_text(movies + "10,Again,Drama\n")
+    with pytest.raises(StudyError, match="movies.csv describes movie 10 twice"):
+        movielens_official.prepare_20m(tmp_path, tmp_path / "out")
+    path.write_text(movies.replace("12,Ed", "13,Ed"))
+    with pytest.raises(
+        StudyError, match="ratings with movie 12, which movies.csv does not describe"
+    ):
+        movielens_official.prepare_20m(tmp_path, tmp_path / "out")
+
+
 def test_the_other_release_is_refused_by_name(tmp_path):
     write_1m(tmp_path)
     with pytest.raises(StudyError, match=r"holds no ratings.csv.*ml-20m.zip"):

@@ -95,10 +95,10 @@ def test_min_count_with_room_for_all_is_an_embedding():
 
 @pytest.mark.parametrize("counts", [descending(), shuffled()], ids=["ordered", "shuffled"])
 def test_min_count_without_room_for_any_serves_first_rows(counts):
-    made, cls = spec(8, counts), METHODS["min_count"]
-    config = cls.plan(made, 500, 0)
-    smallest = planned_bytes(cls, config | {"kept": [0, 0, 0] if ordered(made) else 0})
-    table = cls.build(made, smallest, 0)
+    table_spec, cls = spec(8, counts), METHODS["min_count"]
+    config = cls.plan(table_spec, 500, 0)
+    smallest = planned_bytes(cls, config | {"kept": [0, 0, 0] if ordered(table_spec) else 0})
+    table = cls.build(table_spec, smallest, 0)
     assert len(table.rows) == 3
     assert torch.equal(table(torch.tensor([49, 56, 86])), table.rows)
 
@@ -107,6 +107,6 @@ def test_order_by_frequency_is_recognised():
     assert ordered(spec(8, descending()))
     assert not ordered(spec(8, shuffled()))
     counts = torch.tensor([0, 9, 9, 2, 0, 5])
-    made = TableSpec((4, 2), 8, counts)
-    assert ordered(made)  # the first id of a field may have any frequency
-    assert most_frequent(made).tolist() == [1, 2, 5, 3]
+    table_spec = TableSpec((4, 2), 8, counts)
+    assert ordered(table_spec)  # the first id of a field may have any frequency
+    assert most_frequent(table_spec).tolist() == [1, 2, 5, 3]

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.core.artefact import load, save
 from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.core.packing import pack, packed_bytes, unpack
 from embedstudy.tables.fewer_bits.methods import METHODS
@@ -52,6 +54,36 @@ def test_a_row_is_quantised_as_by_hand(bits, codes):
     by_hand = torch.tensor([codes]) * scale.float() - 1
     torch.testing.assert_close(vectors(table, weight)[:1], by_hand)
     assert vectors(table, weight)[1].tolist() == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("dim", range(1, 18))
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_the_fast_look_up_gives_the_bits_of_the_formula(bits, dim):
+    weight = normal(300, dim, seed=dim) * torch.logspace(-8, 4, 300).unsqueeze(1)
+    weight[5], weight[6] = 0, 0.3
+    table = compress("rowwise", weight, share=9, bits=bits)
+    scale, bias = table.scale_bias.float().split(1, 1)
+    by_hand = unpack(table.codes, bits, dim).float() * scale + bias
+    ids = torch.randint(300, (4, 3, 5), generator=torch.Generator().manual_seed(dim))
+    for some in (torch.arange(300), ids, ids[0], ids[0, 0, 0], ids[:0], ids[:, :0]):
+        assert torch.equal(table(some), by_hand[some])
+    assert torch.equal(table.decode(table.packed), by_hand), "as on a GPU"
+
+
+@pytest.mark.parametrize(("bits", "code_bytes", "more"), [(8, 9, 4), (4, 5, 0), (2, 3, 0)])
+def test_a_rowwise_file_holds_codes_and_fp16_numbers(bits, code_bytes, more, tmp_path):
+    weight = normal(50, 9)
+    table = compress("rowwise", weight, share=9, bits=bits)
+    save(table.compact(), tmp_path / "table")
+    tensors = load_file(tmp_path / "table")
+    assert {name: (t.dtype, tuple(t.shape)) for name, t in tensors.items()} == {
+        "codes": (torch.uint8, (50, code_bytes)),
+        "scale_bias": (torch.float16, (50, 2)),
+    }
+    served = load(tmp_path / "table")
+    assert torch.equal(vectors(served, weight), vectors(table, weight))
+    resident = sum(t.numel() for t in served.state_dict().values())
+    assert resident == 50 * (code_bytes + 4 + more), "codes and numbers are in memory once"
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2])

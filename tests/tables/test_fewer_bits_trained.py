@@ -16,6 +16,7 @@ from embedstudy.tables.fewer_bits.alpt import ALPT, quantised
 from embedstudy.tables.fewer_bits.dpq import DPQ
 from embedstudy.tables.fewer_bits.integer import uniform
 from embedstudy.tables.fewer_bits.low_precision import LowPrecision
+from embedstudy.tables.fewer_bits.methods import METHODS
 from embedstudy.tables.fewer_bits.mgqe import MGQE, hot_rows
 
 SPEC = TableSpec((50, 30), 8, torch.ones(80, dtype=torch.int64), 0.05)
@@ -247,6 +248,33 @@ def test_sx_gives_the_best_keys_value_with_the_gradient_of_the_softmax():
         assert hard.abs().sum() > 0
 
 
+@pytest.mark.parametrize(("dim", "parts"), [(8, 8), (8, 4), (7, 2)])
+def test_sx_has_the_bits_of_the_straight_through_product(dim, parts):
+    table = DPQ([300], dim, parts, 3, mode="sx").train()
+    table.reset(TableSpec((300,), dim, torch.ones(300, dtype=torch.int64), 0.05), generator(0, ""))
+    queries = table.queries[:200]
+    upstream = torch.randn(200, dim, generator=torch.Generator().manual_seed(0))
+
+    def product(queries):
+        answers = dpq.responses(queries, *table.scorer(queries))
+        soft = answers.softmax(-1)
+        hard = F.one_hot(answers.argmax(-1), 8).to(soft)
+        values = (hard + (soft - soft.detach())) @ table.centroids
+        return values.transpose(0, 1).flatten(1)[:, :dim]
+
+    results = []
+    for out in (table.through_softmax(queries), product(queries)):
+        learned = (table.queries, table.keys, table.centroids)
+        results.append([out, *torch.autograd.grad((out * upstream).sum(), learned)])
+    for read, multiplied in zip(*results, strict=True):
+        assert torch.equal(read, multiplied)
+
+
+def test_the_first_of_equal_answers_is_the_best():
+    answers = torch.randint(3, (4, 50, 8), generator=torch.Generator().manual_seed(0)).float()
+    assert torch.equal(dpq.best(answers), answers.argmax(-1))
+
+
 def test_a_part_has_the_wanted_columns():
     assert build(DPQ).parts == 8
     assert build(DPQ, width=2).parts == 4
@@ -295,5 +323,16 @@ def test_rare_ids_of_mgqe_use_the_first_quarter_of_the_centroids():
     for ids in (torch.arange(80), torch.arange(10, 40), frequent):  # both groups, and one alone
         assert torch.equal(table(ids), table.chosen(codes[ids]))
     served = table.coded()
+    assert torch.equal(served(torch.arange(80)), table.chosen(codes))
     assert torch.equal(unpack(served.rare_codes, table.bits - 2, table.parts), codes[rare])
     assert served.frequent_codes.shape[0] == 8
+
+
+def test_mgqe_refuses_ids_that_are_not_ordered_by_frequency():
+    spec = TableSpec((50, 30), 8, torch.arange(80))
+    with pytest.raises(StudyError, match="mgqe needs the ids of a field ordered"):
+        MGQE.build(spec, 4 * spec.full_bytes, 0)
+
+
+def test_no_size_is_found_in_training():
+    assert not [name for name, table in METHODS.items() if table.sized_in_training]

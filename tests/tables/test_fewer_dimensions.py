@@ -7,14 +7,16 @@ import torch
 from recipes import ROWS, run_recipe, toy
 
 from embedstudy.core.errors import InfeasibleBudget, StudyError
-from embedstudy.tables.core.base import TableSpec, planned_bytes
+from embedstudy.tables.core.base import TableSpec, lookup, planned_bytes
+from embedstudy.tables.fewer_dimensions import autodim as autodim_module
 from embedstudy.tables.fewer_dimensions.autodim import AutoDim, likeliest, mixed_bytes
 from embedstudy.tables.fewer_dimensions.autosrh import AutoSrh
 from embedstudy.tables.fewer_dimensions.blocks import BlockTable, frequency_bounds
 from embedstudy.tables.fewer_dimensions.dnis import DNIS
-from embedstudy.tables.fewer_dimensions.evolution import Evolution, crossed
+from embedstudy.tables.fewer_dimensions.evolution import Evolution, crossover
 from embedstudy.tables.fewer_dimensions.kept_rows import KeptRows
 from embedstudy.tables.fewer_dimensions.mde import MDE, field_dims
+from embedstudy.tables.fewer_dimensions.methods import METHODS
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 from embedstudy.tables.fewer_dimensions.optembed import BinaryStep, OptEmbed
 from embedstudy.tables.fewer_dimensions.soft_selection import cut_to_fit
@@ -124,6 +126,20 @@ def test_the_choice_need_not_step_down_where_that_is_cheapest_a_byte():
     assert list(likeliest(scores, sizes, 0)) == []
 
 
+def test_a_step_of_the_search_takes_one_dense_gradient_of_the_table(monkeypatch):
+    spec, table = autodim()
+    calls = []
+    monkeypatch.setattr(
+        autodim_module, "lookup", lambda rows, ids: calls.append(len(ids)) or lookup(rows, ids)
+    )
+    ids = torch.tensor([[0, 40, 70], [39, 41, 89]])
+    table(ids)
+    assert calls == [6], "not one a field"
+    table.eval()
+    vectors = table(torch.arange(spec.rows))
+    torch.testing.assert_close(table(ids), vectors[ids])
+
+
 def test_alpha_learns_from_the_validation_loss_and_nothing_else():
     class Watched(AutoDim):
         def recipe(self, trainer):
@@ -146,6 +162,13 @@ def test_blocks_hold_equally_many_ids_and_never_split_a_frequency():
     bounds = frequency_bounds(TableSpec((7, 5), 4, counts), 3)
     # Sorted: 9 8 7 6 | 5 2 2 2 | 2 1 0 0; the cuts are the counts 5 and 2 of ranks 4 and 8.
     assert bounds == [[0, 4, 4, 7], [0, 2, 3, 5]]
+
+
+@pytest.mark.parametrize("cls", [DNIS, AutoSrh])
+def test_blocks_refuse_ids_that_are_not_ordered_by_frequency(cls):
+    spec = TableSpec((40, 30), 8, torch.arange(70))
+    with pytest.raises(StudyError, match=f"{cls.method} needs the ids of a field ordered"):
+        cls.build(spec, spec.full_bytes, 0)
 
 
 def test_a_block_table_keeps_the_columns_of_each_block():
@@ -246,7 +269,7 @@ def test_evolution_keeps_its_best_and_never_changes_a_recorded_candidate():
 
 def test_crossover_can_cut_before_every_field_but_the_first():
     rng = torch.Generator().manual_seed(0)
-    cuts = {sum(crossed((1,) * 26, (0,) * 26, rng)) for _ in range(1000)}
+    cuts = {sum(crossover((1,) * 26, (0,) * 26, rng)) for _ in range(1000)}
     assert cuts == set(range(1, 26))
 
 
@@ -307,3 +330,13 @@ def test_full_rows_and_dimensions_are_an_embedding():
     weight = Full.build(spec, spec.full_bytes, 0).rows.detach()
     table.fill(weight, torch.ones(9, dtype=torch.bool))
     assert torch.equal(table(torch.arange(9)), weight)
+
+
+def test_what_finds_its_size_in_training_says_so():
+    sized = {name for name, table in METHODS.items() if table.sized_in_training}
+    assert sized == set(METHODS) - {"mde"}
+
+
+def test_options_that_are_not_allowed_are_named():
+    with pytest.raises(StudyError, match="option rounding of mde must be one of 'nearest'"):
+        MDE.build(spec_of([5, 4]), 10**6, 0, rounding="down")

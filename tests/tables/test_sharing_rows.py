@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import derive
 from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.core.digits import digits, root
 from embedstudy.tables.core.hashing import (
     PRIME,
     FieldHash,
@@ -17,7 +18,6 @@ from embedstudy.tables.core.hashing import (
 )
 from embedstudy.tables.sharing_rows import robe
 from embedstudy.tables.sharing_rows.methods import METHODS
-from embedstudy.tables.sharing_rows.qr import digits, root
 
 ROWS = (900, 7, 300)
 
@@ -27,8 +27,8 @@ def spec(rows=ROWS, dim=8):
 
 
 def build(name, share=0.5, seed=0, rows=ROWS, dim=8, **options):
-    made = spec(rows, dim)
-    return METHODS[name].build(made, int(share * made.full_bytes), seed, **options)
+    table_spec = spec(rows, dim)
+    return METHODS[name].build(table_spec, int(share * table_spec.full_bytes), seed, **options)
 
 
 def hashed(seed, nth, x, slots):
@@ -300,6 +300,21 @@ def test_robe_blocks_are_contiguous_and_wrap_around():
     assert (vectors.diff() < 0).any()
 
 
+@pytest.mark.parametrize("z", [3, 8])
+def test_robe_gradients_carry_the_sign_to_the_place_that_was_read(z):
+    table, ids = build("robe", 0.02, z=z), torch.arange(sum(ROWS)).repeat(2)
+    weights = torch.randn(len(ids), 8, generator=torch.Generator().manual_seed(0))
+    (table(ids) * weights).sum().backward()
+    with torch.no_grad():  # what is read where: numbers that name their places, from 1
+        values = table.array.clone()
+        table.array.copy_(torch.arange(1.0, table.size + 1)[:, None])
+        named = table(ids)
+        table.array.copy_(values)
+    place = named.abs().long().flatten() - 1
+    expected = torch.zeros(table.size).index_add(0, place, (named.sign() * weights).flatten())
+    assert torch.equal(table.array.grad[:, 0], expected)
+
+
 def test_robe_signs_are_balanced():
     table = build("robe", 0.5)
     with torch.no_grad():
@@ -341,12 +356,12 @@ def frequency_spec(shuffle=False):
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("hashes", [1, 2])
 def test_adapt_emb_rows_of_hot_ids_are_touched_by_no_other(shuffle, hashes):
-    made = frequency_spec(shuffle)
-    table = METHODS["adapt_emb"].build(made, made.full_bytes // 5, 0, hashes=hashes)
+    table_spec = frequency_spec(shuffle)
+    table = METHODS["adapt_emb"].build(table_spec, table_spec.full_bytes // 5, 0, hashes=hashes)
     own = table.frequent.number
-    eligible = [x for x in range(made.rows) if x not in (0, 900, 907)]
-    hot = sorted(eligible, key=lambda x: -made.counts[x])[:own]
-    cold = torch.tensor([x for x in range(made.rows) if x not in hot])
+    eligible = [x for x in range(table_spec.rows) if x not in (0, 900, 907)]
+    hot = sorted(eligible, key=lambda x: -table_spec.counts[x])[:own]
+    cold = torch.tensor([x for x in range(table_spec.rows) if x not in hot])
     table(torch.tensor(hot)).sum().backward()
     assert torch.equal(table.rows.grad[:own], torch.ones(own, 8))
     assert not table.rows.grad[own:].any()
@@ -357,8 +372,8 @@ def test_adapt_emb_rows_of_hot_ids_are_touched_by_no_other(shuffle, hashes):
 
 
 def test_adapt_emb_hashes_rare_ids_within_their_field():
-    made = frequency_spec()
-    table = METHODS["adapt_emb"].build(made, made.full_bytes // 5, 3)
+    table_spec = frequency_spec()
+    table = METHODS["adapt_emb"].build(table_spec, table_spec.full_bytes // 5, 3)
     m = field_slots(ROWS, table.size, 1)
     for start, base, slots, x in ((0, 0, m[0], 899), (907, m[0] + m[1], m[2], 299)):
         row = table.frequent.number + base + hashed(3, 0, start + x, slots)
@@ -366,10 +381,10 @@ def test_adapt_emb_hashes_rare_ids_within_their_field():
 
 
 def test_adapt_emb_splits_rows_as_asked():
-    made = frequency_spec()
-    table = METHODS["adapt_emb"].build(made, made.full_bytes // 5, 0, hot=0.8)
+    table_spec = frequency_spec()
+    table = METHODS["adapt_emb"].build(table_spec, table_spec.full_bytes // 5, 0, hot=0.8)
     assert table.frequent.number / len(table.rows) == pytest.approx(0.8, abs=0.02)
     with pytest.raises(
         StudyError, match="hot of adapt_emb must be a number between 0 and 1, not 1"
     ):
-        METHODS["adapt_emb"].build(made, made.full_bytes // 5, 0, hot=1)
+        METHODS["adapt_emb"].build(table_spec, table_spec.full_bytes // 5, 0, hot=1)

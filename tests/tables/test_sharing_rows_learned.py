@@ -8,7 +8,7 @@ from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.core.packing import unpack
 from embedstudy.tables.sharing_rows.cafe import CAFE
 from embedstudy.tables.sharing_rows.cce import CCE, kmeans
-from embedstudy.tables.sharing_rows.dedup import Dedup, merged, similarity
+from embedstudy.tables.sharing_rows.dedup import Dedup, leaders, similarity
 from embedstudy.tables.sharing_rows.hotsketch import HotSketch
 from embedstudy.tables.sharing_rows.methods import METHODS
 
@@ -28,7 +28,7 @@ def test_planted_duplicates_are_merged_first_into_the_heavier_block():
     blocks = normal(40, 16)
     blocks[7] = blocks[3] + 0.001
     blocks[21] = blocks[12] - 0.002
-    leader = merged(blocks, 38, 0.7, torch.Generator().manual_seed(0))
+    leader = leaders(blocks, 38, 0.7, torch.Generator().manual_seed(0))
     changed = (leader != torch.arange(40)).nonzero().squeeze(1).tolist()
     pairs = {frozenset((b, int(leader[b]))) for b in changed}
     assert pairs == {frozenset((3, 7)), frozenset((12, 21))}
@@ -38,7 +38,7 @@ def test_planted_duplicates_are_merged_first_into_the_heavier_block():
 
 @pytest.mark.parametrize("kept", [1, 5, 39])
 def test_exactly_so_many_blocks_are_kept(kept):
-    leader = merged(normal(40, 16), kept, 0.7, torch.Generator().manual_seed(0))
+    leader = leaders(normal(40, 16), kept, 0.7, torch.Generator().manual_seed(0))
     assert len(leader.unique()) == kept
     assert torch.equal(leader[leader], leader)
 
@@ -99,6 +99,21 @@ def test_a_new_round_hashes_anew_and_the_file_knows_the_round():
     assert torch.equal(again.hashed(ids), table.hashed(ids))
 
 
+def test_cce_of_distinct_ids_is_that_of_all_in_vectors_and_gradients():
+    spec, table = cce()
+    rng = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, spec.rows, (60, 3), generator=rng).square() % spec.rows
+    weights = torch.randn(60, 3, 8, generator=rng)
+    plain = table.vectors(ids.flatten()).view(60, 3, 8)
+    assert torch.equal(table(ids), plain)
+    gradients = [
+        torch.autograd.grad((vectors * weights).sum(), [table.first, table.second])
+        for vectors in (table(ids), plain)
+    ]
+    for actual, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_kmeans_assigns_the_nearest_centroid_and_survives_too_few_vectors():
     vectors = normal(400, 4)
     centroids, nearest = kmeans(vectors, 20, seed=0)
@@ -124,10 +139,10 @@ def test_the_sketch_finds_the_most_frequent_ids_of_a_zipf_stream():
         true[ids] += counts
     top = true.argsort(descending=True)[:100]
     order = sketch.scores.flatten().argsort(descending=True)[:100]
-    found = sketch.ids.flatten()[order]
-    assert torch.isin(top, found).float().mean() >= 0.9
-    known = sketch.ids >= 0
-    assert (sketch.scores[known] >= true[sketch.ids[known]] - 1e-3).all(), "never too low"
+    actual = sketch.ids.flatten()[order]
+    assert torch.isin(top, actual).float().mean() >= 0.9
+    filled = sketch.ids >= 0
+    assert (sketch.scores[filled] >= true[sketch.ids[filled]] - 1e-3).all(), "never too low"
     assert sketch.scores.sum().item() == pytest.approx(true.sum().item(), rel=1e-4)
 
 
@@ -166,9 +181,45 @@ def test_promotion_gives_a_row_and_leaves_the_vector_as_it_was():
     assert (own >= 0).nonzero().flatten().tolist() == [3, 5]
     assert torch.equal(table(torch.arange(30)).detach(), before)
     with torch.no_grad():
-        table.hot_rows[own[3]] += 1
+        table.rows[table.shared + own[3]] += 1
     changed = (table(torch.arange(30)).detach() != before).any(1)
     assert changed.nonzero().flatten().tolist() == [3], "a row of its own moves no one else"
+
+
+def test_gradients_reach_the_shared_row_or_the_own_one():
+    table, ids = cafe(), torch.tensor([3, 5, 3, 9, 21])
+    for _ in range(12):
+        step(table, [3, 5])
+    table(ids).sum().backward()
+    own = table.sketch.rows_of(torch.tensor([3, 5])) + table.shared
+    shared = table.hash(torch.tensor([9, 21]), table.shared)
+    expected = torch.zeros(20).index_add(
+        0, torch.cat([own, shared]), torch.tensor([2.0, 1.0, 1.0, 1.0])
+    )
+    assert torch.equal(table.rows.grad, expected.unsqueeze(1).expand(20, 4))
+
+
+def test_an_id_that_gets_a_row_starts_without_the_moments_of_the_one_before():
+    table = cafe(hot=2)
+    optimizer = torch.optim.Adam(table.parameters())
+    table(torch.arange(30)).sum().backward()
+    optimizer.step()
+    state = optimizer.state[table.rows]
+    state["exp_avg"].fill_(1)
+    state["exp_avg_sq"].fill_(1)
+    with torch.no_grad():
+        table.sketch.add(torch.tensor([3]), torch.tensor([20.0]))
+        table.promote(optimizer)
+    row = table.shared + table.sketch.rows_of(torch.tensor([3])).item()
+    for moment in (state["exp_avg"], state["exp_avg_sq"]):
+        assert (moment == 0).all(1).nonzero().flatten().tolist() == [row]
+
+
+def test_importance_of_a_batch_is_the_norm_of_summed_gradients_over_distinct_ids():
+    table = cafe(threshold=100.0)
+    step(table, [3, 3, 5, 9], [1.0, 1.0, 4.0, 0.0])
+    bucket, slot = table.sketch.find(torch.tensor([3, 5, 9]))
+    torch.testing.assert_close(table.sketch.scores[bucket, slot], torch.tensor([1.0, 2.0, 0.0]))
 
 
 def test_what_cools_down_gives_its_row_back():

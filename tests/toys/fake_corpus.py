@@ -3,7 +3,8 @@
 import numpy as np
 from fake_wheels import make_wheel, write_lock
 
-from embedstudy.sources import apicorpus, manifest
+from embedstudy.sources import apicorpus
+from embedstudy.sources.core import manifest
 
 VERBS = ["load", "save", "merge", "split", "count", "rank", "trim", "pack", "scale", "check"]
 

@@ -1,25 +1,62 @@
-"""Runs the recipe of a table from build to reloaded file on a small learnable data set."""
+"""Finds every method, and runs the recipe of one from build to reloaded file on a small data set."""
+
+import importlib
+import importlib.util
+import pkgutil
 
 import torch
+from torch import Tensor
 
+from embedstudy import tables
 from embedstudy.backbones import BACKBONES
 from embedstudy.study.tables.data import CtrData, Split
 from embedstudy.study.tables.train import Model, TrainConfig, Trainer, Uncompressed
 from embedstudy.tables.core import artefact
+from embedstudy.tables.core.base import Table
 from embedstudy.tables.reference.full import Full
 
 DIM = 8
 ROWS = (400, 300, 20)
 
 
-def toy(events=4000, seed=0) -> CtrData:
+def family_packages() -> list[str]:
+    """The packages of the families: those below ``tables`` that have a module ``methods``."""
+    names = [
+        f"{tables.__name__}.{m.name}" for m in pkgutil.iter_modules(tables.__path__) if m.ispkg
+    ]
+    return [name for name in names if importlib.util.find_spec(f"{name}.methods")]
+
+
+def listed_methods() -> dict[str, type[Table]]:
+    """Every method of every family's list."""
+    listed = [importlib.import_module(f"{name}.methods").METHODS for name in family_packages()]
+    methods = {name: table for family in listed for name, table in family.items()}
+    assert len(methods) == sum(map(len, listed)), "two families list a method of the same name"
+    return methods
+
+
+def has_recipe(table: type[Table]) -> bool:
+    """Whether a method is trained in a way of its own."""
+    return table.recipe is not Table.recipe
+
+
+def by_frequency(column: Tensor, events: int, rows: int) -> Tensor:
+    """Ids below ``rows``, 0 aside, numbered anew by descending frequency in the first ``events``."""
+    order = column[:events].bincount(minlength=rows)[1:].argsort(descending=True, stable=True)
+    rank = torch.zeros(rows, dtype=torch.int64)
+    rank[1 + order] = torch.arange(1, rows)
+    return rank[column]
+
+
+def toy(events=4000, seed=1) -> CtrData:
     """Ids by descending frequency; the label depends on the parity of two ids."""
     rng = torch.Generator().manual_seed(seed)
     sizes = (events, events // 4, events // 4)
-    columns = [
+    drawn = [
         torch.empty(sum(sizes)).geometric_(min(0.5, 8 / n), generator=rng).long().clamp(max=n - 1)
         for n in ROWS
     ]
+    columns = [by_frequency(column, events, n) for column, n in zip(drawn, ROWS, strict=True)]
     odd = (columns[0] + columns[1]) % 2
     labels = (torch.rand(sum(sizes), generator=rng) < 0.1 + 0.8 * odd).float()
     starts = torch.tensor([0, *ROWS]).cumsum(0)[:-1]

@@ -2,10 +2,12 @@
 
 import sys
 
+from fake_work import FakeRun
+
 from embedstudy.study.engine.grid import run_grid
 
 if __name__ == "__main__":
-    runs = [{"method": "slow", "budget": 0.1, "seed": seed} for seed in range(int(sys.argv[2]))]
+    runs = [FakeRun(method="slow", seed=seed) for seed in range(int(sys.argv[2]))]
     result = run_grid(
         runs, work="fake_work:work", chapter="fake", workers=int(sys.argv[1]), device="cpu"
     )

@@ -10,6 +10,7 @@ learning rate has no lower bound.
 
 import json
 import sys
+from dataclasses import replace
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from embedstudy.core import files, paths
 from embedstudy.core.errors import StudyError
 from embedstudy.pipeline.provenance import environment
 from embedstudy.study.engine.grid import run_grid
+from embedstudy.study.tables.types import TableRun, TrainConfig
 from embedstudy.tables.reference import methods as reference
 
 FULL = next(iter(reference.METHODS))
@@ -29,38 +31,28 @@ SETTINGS = {
     "deepfm": (_DEEP | {"dropout": 0.2}, 0.05, 0.9842),
     "dcnv2": (_DEEP | {"dropout": 0.4, "cross_layers": 4}, 0.05, 0.9845),
 }
-TRAIN = {
-    "batch": 4096,
-    "lr": 0.001,
-    "epochs": 100,
-    "patience": 2,
-    "lr_decay": 0.1,
-    "clip": 10.0,
-    "monitor": "auc",
-}
+TRAIN = TrainConfig(
+    batch=4096, lr=0.001, epochs=100, patience=2, lr_decay=0.1, clip=10.0, monitor="auc"
+)
 
 
-def runs() -> list[dict]:
+def runs() -> list[TableRun]:
     """One run a backbone, seed 0, d = 10."""
     assert set(SETTINGS) <= set(BACKBONES)
     return [
-        {
-            "place": "tables",
-            "dataset": "frappe",
-            "backbone": backbone,
-            "family": "reference",
-            "method": FULL,
-            "label": "full table",
-            "options": {},
-            "budget": 1.0,
-            "seed": 0,
-            "dim": 10,
-            "init_std": 1e-4,
-            "events": None,
-            "min_count": 1,
-            "backbone_options": options,
-            "train": TRAIN | {"table_l2": l2},
-        }
+        TableRun(
+            dataset="frappe",
+            backbone=backbone,
+            backbone_options=options,
+            family="reference",
+            method=FULL,
+            label="full table",
+            budget=1.0,
+            seed=0,
+            dim=10,
+            init_std=1e-4,
+            train=replace(TRAIN, table_l2=l2),
+        )
         for backbone, (options, l2, _) in SETTINGS.items()
     ]
 

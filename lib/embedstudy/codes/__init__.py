@@ -47,10 +47,10 @@ _LEAST_WIDTH = {8: 8, 4: 2}  # dimensions a part; narrower ones are scalar quant
 
 def method_class(method: str) -> type[Codec]:
     """The class of a codec; ``full`` is fp32. Raises ``StudyError`` for an unknown name."""
-    known = {"full": Float} | CODECS
-    if method not in known:
-        raise StudyError(f"Unknown codec '{method}': choose one of {', '.join(known)}.")
-    return known[method]
+    classes = {"full": Float} | CODECS
+    if method not in classes:
+        raise StudyError(f"Unknown codec '{method}': choose one of {', '.join(classes)}.")
+    return classes[method]
 
 
 def spec(codec: Codec) -> dict:
@@ -92,8 +92,8 @@ def candidates(dim: int, bytes_per_vector: int) -> list[Codec]:
             f"The smallest codec needs 1 byte a vector, the budget is {bytes_per_vector}."
         )
     budget = min(int(bytes_per_vector), 4 * dim)
-    made = [*_whole(), *_signs(dim, budget), *_projected(dim, budget), *_learned(dim, budget)]
-    return [codec for codec in made if _LEAST_USE * budget <= codec.code_bytes(dim) <= budget]
+    every = [*_whole(), *_signs(dim, budget), *_projected(dim, budget), *_learned(dim, budget)]
+    return [codec for codec in every if _LEAST_USE * budget <= codec.code_bytes(dim) <= budget]
 
 
 def integer_rules() -> list[Integer]:

@@ -11,8 +11,10 @@ from typing import Self
 
 import numpy as np
 
+from embedstudy.codes import shortlist
 from embedstudy.core.errors import StudyError
 from embedstudy.measure import retrieval
+from embedstudy.measure.vectors import unit
 
 
 class Codec:
@@ -33,9 +35,9 @@ class Codec:
 
     def options(self) -> dict:
         """The arguments that make this codec again."""
-        known = vars(self)
+        values = vars(self)
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return {n: known[n] if n in known else known[f"_{n}"] for n in names}
+        return {n: values[n] if n in values else values[f"_{n}"] for n in names}
 
     @property
     def random(self) -> bool:
@@ -62,7 +64,16 @@ class Codec:
         return changed
 
     def fit(self, train: np.ndarray, seed: int = 0) -> Self:
-        """Learn from training vectors [n, d]: never queries, never test documents."""
+        """Learn from training vectors: never queries, never test documents.
+
+        Args:
+            train: float [n, d].
+            seed: of whatever the codec draws at random.
+
+        Raises:
+            StudyError: the vectors are none, too few, not finite, or of dimensions that these options
+                cannot code.
+        """
         train = _vectors(train)
         if not len(train):
             raise StudyError(f"{self.name} has no training vectors: give at least one.")
@@ -86,8 +97,35 @@ class Codec:
         return self._checked(queries) @ self.decode(codes).T
 
     def search(self, queries: np.ndarray, codes: np.ndarray, k: int) -> np.ndarray:
-        """The ``k`` best documents of each query, int64 [queries, k]; of ties the earlier document."""
-        return retrieval.search(self.score, queries, codes, k)
+        """The ``k`` best documents of each query by ``score``; of ties the earlier document.
+
+        Args:
+            queries: float32 [queries, d].
+            codes: uint8 [n, bytes], of the corpus.
+            k: documents a query; of a smaller corpus all.
+
+        Returns:
+            Rows of ``codes``, best first: int64 [queries, min(k, n)].
+        """
+        queries = self._checked(queries)
+        listed = None
+        if len(codes) >= shortlist.DOCUMENTS and len(queries) and k and not self.unit_length:
+            k = min(k, len(codes))
+            listed = self._shortlist(queries, codes, min(k + shortlist.MORE, len(codes)))
+        if listed is None:
+            return retrieval.search(self.score, queries, codes, k)
+        return shortlist.ranking(self.score, queries, codes, listed, k)
+
+    def _shortlist(
+        self, queries: np.ndarray, codes: np.ndarray, count: int
+    ) -> shortlist.Shortlist | None:
+        """The ``count`` best documents by a score quicker than ``score``; None if there is none."""
+        return None
+
+    def _longest(self, codes: np.ndarray) -> float:
+        """A length that no decoded vector exceeds: twice the longest of a sample of them."""
+        some = self.decode(np.ascontiguousarray(codes[:: max(1, len(codes) // 256)]))
+        return 2 * float(np.linalg.norm(some, axis=1).max())
 
     def codebook_bytes(self) -> int:
         """Bytes of everything fitted that scoring needs, whatever the number of vectors."""
@@ -128,11 +166,6 @@ def bytes_per_vector(codec: Codec, codes: np.ndarray, vectors: int | None = None
     same codec costs in a larger index.
     """
     return codes.nbytes / len(codes) + codec.codebook_bytes() / (vectors or len(codes))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1; a zero row stays zero."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def sample(train: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -6,10 +6,13 @@ from typing import Self
 import numpy as np
 
 from embedstudy.codes.base import Codec, check_option
+from embedstudy.codes.shortlist import hamming_ranking
 from embedstudy.core.errors import StudyError
 from embedstudy.measure import retrieval
 
 _QUERY_BLOCK = 16  # queries whose shortlists are rescored together
+# The eight signs that a byte stands for, float32 [256, 8].
+_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
 
 
 class SignCodec(Codec):
@@ -18,6 +21,9 @@ class SignCodec(Codec):
     ``queries`` says what a query is compared as: ``codes``, its own bits (symmetric; the score is
     bits - 2 x Hamming distance), or ``float`` (asymmetric; the inner product with the decoded vector).
     A subclass implements ``_project`` and ``_unproject``, from signs -1 and +1 back to vectors.
+
+    Args:
+        queries: ``float`` or ``codes``.
     """
 
     def __init__(self, queries: str = "float"):
@@ -46,8 +52,7 @@ class SignCodec(Codec):
         return np.packbits(self._project(vectors) > 0, axis=1)
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
-        bits = np.unpackbits(codes, axis=1, count=self.bits(self.dim))
-        return self._unproject(bits.astype(np.float32) * 2 - 1)
+        return self._unproject(signs(codes, self.bits(self.dim)))
 
     def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """float32 [queries, n]: bits that agree minus bits that differ, or query x decoded vector."""
@@ -55,6 +60,11 @@ class SignCodec(Codec):
             return super().score(queries, codes)
         distance = hamming(self.encode(queries), codes)
         return np.float32(self.bits(self.dim)) - 2 * distance.astype(np.float32)
+
+    def search(self, queries: np.ndarray, codes: np.ndarray, k: int) -> np.ndarray:
+        if not self.symmetric:
+            return super().search(queries, codes, k)
+        return hamming_ranking(self.encode(queries), codes, k)
 
     def _project(self, vectors: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -74,6 +84,11 @@ class Binary(SignCodec):
       half of that plus a term of the query alone.
     - ``means``: the mean of the training values on its side of the threshold, the decoding of least
       squared error; costs 2 d floats of codebook.
+
+    Args:
+        threshold: ``zero`` or ``median``.
+        queries: ``float`` or ``codes``, as in ``SignCodec``.
+        levels: ``sign`` or ``means``.
     """
 
     method = "binary"
@@ -119,6 +134,12 @@ class Rescored(Codec):
     no further byte: what libraries call rescoring of binary vectors.
 
     A short list depends on k, so there is no score of all documents, only ``search``.
+
+    Args:
+        first: the codec that lists, not fitted; where ``second`` is None, one of signs whose queries
+            are codes.
+        second: the codec that ranks the list, not fitted.
+        factor: listed documents for each one that is asked for; at least 1.
     """
 
     method = "rescored"
@@ -176,11 +197,16 @@ class Rescored(Codec):
         first, second, codes = self._stages(codes)
         listed = np.sort(self.first.search(queries, np.ascontiguousarray(first), self.factor * k))
         blocks = range(0, len(queries), _QUERY_BLOCK)
-        found = [
+        rankings = [
             _rescore(second, queries[i : i + _QUERY_BLOCK], codes, listed[i : i + _QUERY_BLOCK], k)
             for i in blocks
         ]
-        return np.concatenate([np.empty((0, min(k, listed.shape[1])), np.int64), *found])
+        return np.concatenate([np.empty((0, min(k, listed.shape[1])), np.int64), *rankings])
+
+
+def signs(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Packed codes uint8 [n, bytes] as -1 and +1: float32 [n, bits]."""
+    return _SIGNS.take(codes, axis=0).reshape(len(codes), -1)[:, :bits]
 
 
 def hamming(queries: np.ndarray, codes: np.ndarray) -> np.ndarray:

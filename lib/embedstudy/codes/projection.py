@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from embedstudy.codes.base import Codec, check_count, check_option, unit
+from embedstudy.codes.base import Codec, check_count, check_option
 from embedstudy.codes.rotation import principal_axes
 from embedstudy.codes.scalar import Float
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import numpy_generator
+from embedstudy.measure.vectors import unit
 
 REDUCTIONS = ("truncate", "random-dims", "pca", "pca-whiten")
 _LEAST_VARIANCE = 1e-8  # share of the largest variance; whitening divides by no less
@@ -29,6 +30,13 @@ class Projected(Codec):
     which ``truncate_dim`` of sentence-transformers does not do by itself but Matryoshka models are
     trained for. Whitened documents are always renormalised, those of ``pca`` never: their inner product
     estimates the cosine as it is. A query's length changes no ranking.
+
+    Args:
+        reduction: ``truncate``, ``random-dims``, ``pca`` or ``pca-whiten``.
+        dims: k, numbers that are left; at most d.
+        inner: the codec, not fitted, that stores them; floats of 32 bits where None.
+        renormalise: is what is left of a document scaled to length 1? Always of ``pca-whiten``, never
+            of ``pca``.
     """
 
     method = "projected"
@@ -122,3 +130,8 @@ class Projected(Codec):
         if self.reduction == "pca":
             scores += (queries @ self.codebooks["mean"])[:, None]
         return scores
+
+    def search(self, queries: np.ndarray, codes: np.ndarray, k: int) -> np.ndarray:
+        if self.symmetric and not self.unit_length:
+            return self.inner.search(self._reduced(self._checked(queries)), codes, k)
+        return super().search(queries, codes, k)

@@ -4,17 +4,19 @@ The score is the inner product of a float query with the decoded vector, which i
 look-up tables add up. Training is by one thread and seeded, so that a codec is the same every time.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import faiss
 import numpy as np
 
+from embedstudy.codes import shortlist
 from embedstudy.codes.base import Codec, check_count, check_option, sample
+from embedstudy.codes.shortlist import one_thread
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import derive, numpy_generator
 
 _SAMPLE = 64  # training vectors a centroid at most
+_FEW = 32  # queries up to which adding up look-up tables beats decoding the corpus
+_LOOK_UP = 24  # multiplications that take as long as one look-up, where queries are many
+_WIDEST = 256  # parts of 4 bits whose look-up tables of a byte an entry add up in 16 bits
 
 
 class PQ(Codec):
@@ -23,6 +25,10 @@ class PQ(Codec):
     Jégou et al., "Product Quantization for Nearest Neighbor Search" (TPAMI 2011). ``parts`` must divide
     the dimensions. The codebook is 2^bits x d floats, whatever the parts; with ``bits`` 4 there are
     twice the parts in the same bytes and a sixteenth of the codebook.
+
+    Args:
+        parts: of a vector, each of d / parts dimensions.
+        bits: 8 or 4, of the code of a part: it has 256 or 16 centroids.
     """
 
     method = "pq"
@@ -88,12 +94,43 @@ class PQ(Codec):
         with one_thread():
             return self._quantiser().decode(np.ascontiguousarray(codes))
 
+    def _shortlist(
+        self, queries: np.ndarray, codes: np.ndarray, count: int
+    ) -> shortlist.Shortlist | None:
+        """By look-up tables: inner products of a query's parts with all centroids, added up."""
+        quick = self.bits == 4 and self.parts <= _WIDEST
+        if not quick and len(queries) > _FEW and self.parts * _LOOK_UP > self.dim:
+            return None
+        index = faiss.IndexPQ(self.dim, self.parts, self.bits, faiss.METRIC_INNER_PRODUCT)
+        index.pq = self._quantiser()
+        index = _filled(index, codes)
+        error = shortlist.rounding(queries, self._longest(codes))
+        if quick:
+            index = faiss.IndexPQFastScan(index)
+            error += self._table_error(queries)
+        return shortlist.by_index(index, queries, count, error)
+
+    def _table_error(self, queries: np.ndarray) -> np.ndarray:
+        """What fast scan's tables lose, at most: float64 [queries].
+
+        The entries of a query's tables are rounded to multiples of s / 255, s being the largest span
+        of a table, so each of the parts is off by s / 510 at most.
+        """
+        parts = queries.reshape(len(queries), self.parts, -1)
+        tables = np.einsum("qpw,pcw->qpc", parts, self.codebooks["centroids"])
+        return np.ptp(tables, axis=2).max(axis=1).astype(np.float64) * self.parts / 510
+
 
 class OPQ(PQ):
     """Product quantisation after a learned rotation, found by turns with the codebooks.
 
     Ge et al., "Optimized Product Quantization" (CVPR 2013), the non-parametric form. The rotation is
-    counted: d x d floats. ``iterations`` of codebook and rotation by turns.
+    counted: d x d floats.
+
+    Args:
+        parts: of a rotated vector, each of d / parts dimensions.
+        bits: 8 or 4, of the code of a part: it has 256 or 16 centroids.
+        iterations: turns of codebooks and rotation.
     """
 
     method = "opq"
@@ -130,14 +167,30 @@ class OPQ(PQ):
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         return super()._decode(codes) @ self.codebooks["rotation"].T
 
+    def _shortlist(self, queries: np.ndarray, codes: np.ndarray, count: int) -> shortlist.Shortlist:
+        """By the rotated query, so that no document is rotated back."""
+        turned = np.ascontiguousarray(queries @ self.codebooks["rotation"])
+        listed = super()._shortlist(turned, codes, count)
+        if listed is not None:
+            return listed
+
+        def score(turned: np.ndarray, codes: np.ndarray) -> np.ndarray:
+            return turned @ PQ._decode(self, codes).T
+
+        error = shortlist.rounding(queries, self._longest(codes))
+        return shortlist.by_score(score, turned, codes, count, error)
+
 
 class RQ(Codec):
     """Residual quantisation: a sum of centroids, each level coding what the levels before left over.
 
     Chen et al., "Approximate Nearest Neighbor Search by Residual Vector Quantization" (Sensors 2010),
-    with the beam search of Babenko and Lempitsky's additive codes as in faiss; ``beam`` partial codes
-    are kept. One byte a level. Each level has 256 x d floats of codebook, so that at many bytes the
+    with the beam search of Babenko and Lempitsky's additive codes as in faiss. One byte a level. Each level has 256 x d floats of codebook, so that at many bytes the
     codebooks weigh more than the codes unless the index is large: compare ``bytes_per_vector``.
+
+    Args:
+        levels: centroids that add up to a vector, and bytes of its code.
+        beam: partial codes that are kept from level to level while encoding.
     """
 
     method = "rq"
@@ -182,28 +235,43 @@ class RQ(Codec):
 
     def _encode(self, vectors: np.ndarray) -> np.ndarray:
         with one_thread():
-            quantiser = self._untrained()
-            faiss.copy_array_to_vector(self.codebooks["centroids"].ravel(), quantiser.codebooks)
-            quantiser.is_trained = True
+            quantiser = self._quantiser()
             quantiser.compute_codebook_tables()
             return quantiser.compute_codes(vectors)
 
+    def _quantiser(self) -> faiss.ResidualQuantizer:
+        quantiser = self._untrained()
+        faiss.copy_array_to_vector(self.codebooks["centroids"].ravel(), quantiser.codebooks)
+        quantiser.is_trained = True
+        return quantiser
+
     def _decode(self, codes: np.ndarray) -> np.ndarray:
-        decoded = np.zeros((len(codes), self.dim), np.float32)
-        for level, centroids in enumerate(self.codebooks["centroids"]):
-            decoded += centroids[codes[:, level]]
-        return decoded
+        with one_thread():
+            return self._quantiser().decode(np.ascontiguousarray(codes))
+
+    def _shortlist(
+        self, queries: np.ndarray, codes: np.ndarray, count: int
+    ) -> shortlist.Shortlist | None:
+        if len(queries) > _FEW:
+            return None
+        index = faiss.IndexResidualQuantizer(
+            self.dim,
+            self.levels,
+            8,
+            faiss.METRIC_INNER_PRODUCT,
+            faiss.AdditiveQuantizer.ST_LUT_nonorm,
+        )
+        index.rq = self._quantiser()
+        error = shortlist.rounding(queries, self._longest(codes))
+        return shortlist.by_index(_filled(index, codes), queries, count, error)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """faiss with one thread, whose sums come in one order."""
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
+def _filled(index: faiss.IndexFlatCodes, codes: np.ndarray) -> faiss.IndexFlatCodes:
+    """``index`` over codes that its quantiser gave."""
+    index.is_trained = True
+    faiss.copy_array_to_vector(np.ascontiguousarray(codes).ravel(), index.codes)
+    index.ntotal = len(codes)
+    return index
 
 
 def _seed(parameters: faiss.ClusteringParameters, seed: int) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embedstudy.codes import shortlist
 from embedstudy.codes.base import Codec, check_count, sample
+from embedstudy.codes.binary import signs
 from embedstudy.codes.rotation import random_rotation
 from embedstudy.core.seeding import generator, numpy_generator
 from embedstudy.measure import retrieval
@@ -39,6 +41,14 @@ class Recurrent(Codec):
     batch stand for its queue of hard negatives; the term for compatibility with an older model is left
     out. W_t starts as a random rotation of the first m principal directions, R_t as its transpose. From
     there 300 steps gain at few bits and nothing at many, so ``steps=0`` is a control worth a run.
+
+    Args:
+        width: m, bits of a level.
+        levels: T, binary vectors a code.
+        steps: of training, each on one batch; 0 trains nothing.
+        batch: training vectors a step.
+        lr: learning rate of Adam at the first step; it falls in a line to a twentieth.
+        temperature: what cosines and scores are divided by before the softmax.
     """
 
     method = "recurrent"
@@ -98,9 +108,23 @@ class Recurrent(Codec):
 
     @torch.no_grad()
     def _decode(self, codes: np.ndarray) -> np.ndarray:
-        bits = np.unpackbits(codes, axis=1, count=self.levels * self.width)
-        signs = torch.from_numpy(bits.astype(np.float32) * 2 - 1).split(self.width, 1)
-        return self._model().decoded(signs).numpy()
+        return self._model().decoded(self._levels(codes)).numpy()
+
+    def _levels(self, codes: np.ndarray) -> tuple[Tensor, ...]:
+        """The signs of each level, float32 [n, width]."""
+        return torch.from_numpy(signs(codes, self.levels * self.width)).split(self.width, 1)
+
+    @torch.no_grad()
+    def _shortlist(self, queries: np.ndarray, codes: np.ndarray, count: int) -> shortlist.Shortlist:
+        """By (R^T q) . b: the query is turned, not every document turned back."""
+        model = self._model()
+        turned = queries @ model.up[-1].numpy().T
+
+        def score(turned: np.ndarray, codes: np.ndarray) -> np.ndarray:
+            return turned @ model.partial(self._levels(codes)).numpy().T
+
+        error = shortlist.rounding(queries, self._longest(codes))
+        return shortlist.by_score(score, turned, codes, count, error)
 
 
 class Binariser(nn.Module):
@@ -128,13 +152,13 @@ class Binariser(nn.Module):
 
     def signs(self, vectors: Tensor) -> list[Tensor]:
         """The levels' signs, -1 and +1, each [n, width]."""
-        found: list[Tensor] = []
+        levels: list[Tensor] = []
         for level, down in enumerate(self.down):
             rest = vectors
             if level:
-                rest = vectors - nn.functional.normalize(self.partial(found) @ self.up[level - 1])
-            found.append(WindowedSign.apply(rest @ down, len(down) ** -0.5))
-        return found
+                rest = vectors - nn.functional.normalize(self.partial(levels) @ self.up[level - 1])
+            levels.append(WindowedSign.apply(rest @ down, len(down) ** -0.5))
+        return levels
 
     def partial(self, signs: list[Tensor]) -> Tensor:
         """Sum of 2^-t b_t over the levels given."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from embedstudy.codes import shortlist
 from embedstudy.codes.base import check_count, sample
-from embedstudy.codes.binary import SignCodec
+from embedstudy.codes.binary import SignCodec, signs
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import numpy_generator
 
@@ -16,6 +17,10 @@ class _RotatedSigns(SignCodec):
     With orthonormal columns that is the least-squares decoding. For a query q, q . m is the same for
     all documents, so it does not change the ranking; it is in the score that the score be q times the
     decoded vector. W, m and a are counted as codebook, also where a seed could make W again.
+
+    Args:
+        bits: of a code, in all; one a dimension where None.
+        queries: ``float`` or ``codes``, as in ``SignCodec``.
     """
 
     def __init__(self, bits: int | None = None, *, queries: str = "float"):
@@ -53,6 +58,19 @@ class _RotatedSigns(SignCodec):
         decoded = (signs * self.codebooks["scale"]) @ self.codebooks["matrix"].T
         return decoded + self.codebooks.get("mean", np.float32(0))
 
+    def _shortlist(self, queries: np.ndarray, codes: np.ndarray, count: int) -> shortlist.Shortlist:
+        """By q . m + (a q W) . b: the query is turned, not every document turned back."""
+        error = shortlist.rounding(queries, self._longest(codes))
+        turned = (queries * self.codebooks["scale"]) @ self.codebooks["matrix"]
+        constant = queries @ self.codebooks.get("mean", np.zeros(self.dim, np.float32))
+
+        def score(turned: np.ndarray, codes: np.ndarray) -> np.ndarray:
+            scores = turned @ signs(codes, self.bits(self.dim)).T
+            scores += constant[:, None]
+            return scores
+
+        return shortlist.by_score(score, turned, codes, count, error)
+
 
 class RandomRotation(_RotatedSigns):
     """Signs of a random rotation, the orthogonal form of sign-random-projection hashing.
@@ -61,6 +79,10 @@ class RandomRotation(_RotatedSigns):
     columns as in Ji et al., "Super-Bit Locality-Sensitive Hashing" (NeurIPS 2012). Uniformly random
     (Haar) orthonormal columns; more bits than dimensions take several independent rotations. Vectors
     are not centred.
+
+    Args:
+        bits: of a code, in all; one a dimension where None.
+        queries: ``float`` or ``codes``, as in ``SignCodec``.
     """
 
     method = "random-rotation"
@@ -79,6 +101,11 @@ class ITQ(_RotatedSigns):
     Gong and Lazebnik, "Iterative Quantization: A Procrustean Approach to Learning Binary Codes" (CVPR
     2011), section 2.2: with B^T V = S O T^T, R = T S^T. ``iterations`` 50 as in the paper, from a random
     rotation. Fitted on at most 10,000 training vectors.
+
+    Args:
+        bits: of a code, in all, at most one a dimension; one a dimension where None.
+        queries: ``float`` or ``codes``, as in ``SignCodec``.
+        iterations: turns of B and R; 0 leaves the random rotation.
     """
 
     method = "itq"

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from embedstudy.codes.base import Codec, check_option, unit
+from embedstudy.codes.base import Codec, check_option
+from embedstudy.measure.vectors import unit
 
 _FP8_MAX = 448.0  # largest e4m3 value; beyond, the conversion would give NaN
 
@@ -15,6 +16,10 @@ class Float(Codec):
     The dimensions of a unit vector of 384 are near 0.05, where e4m3 has two or three bits left.
     ``scaled`` divides by one number, so that the largest training value becomes 448 and nearly all
     values are normal numbers; it costs four bytes in all. Larger values than in training saturate.
+
+    Args:
+        kind: ``fp32``, ``fp16`` or ``fp8``: 4, 2 or 1 bytes a dimension.
+        scaled: are values divided by a number from training first? For ``fp8`` only.
     """
 
     method = "float"
@@ -81,6 +86,14 @@ class Integer(Codec):
     ``cosine`` divides raw codes by their lengths. ``rounding=False`` is the control of infinite
     precision: the same affine map, u = (x - start) / step - 1/2, of which c is the nearest integer,
     kept as a float32, neither rounded nor clipped. What it loses is the scoring rule's doing.
+
+    Args:
+        bits: 8 or 4 a dimension; two codes of 4 bits share a byte.
+        ranges: ``dimension``, ``global`` or ``unit``: what the affine map is made from.
+        calibrate: ``train`` or, for ``dimension`` alone, ``corpus``: whose ranges.
+        scoring: ``values``, ``codes``, ``own-codes`` or ``float-codes``: what is compared.
+        cosine: are raw codes divided by their lengths? Not for ``values``.
+        rounding: False for the control of infinite precision, of 4 bytes a dimension.
     """
 
     method = "integer"
@@ -175,7 +188,10 @@ class Integer(Codec):
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         start, step = self._affine()
-        return start + (self._unpacked(codes) + np.float32(0.5)) * step
+        values = self._unpacked(codes) + np.float32(0.5)
+        values *= step  # in place: a search decodes the corpus, and memory is what it waits for
+        values += start
+        return values
 
     def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """float32 [queries, n] by the rule ``scoring``."""

@@ -50,11 +50,11 @@ def _lab() -> Path | None:
     return None if os.environ.get("EMBEDSTUDY_PIPELINE") else RUNS.parent / "lab"
 
 
-def results_of(section: str) -> Path:
-    """The folder for a chapter's rows: below ``results/`` if the pipeline runs it."""
-    return (_lab() or RESULTS) / section
+def results_of(key: str) -> Path:
+    """The folder for the rows of a chapter: below ``results/`` if the pipeline runs it."""
+    return (_lab() or RESULTS) / key
 
 
-def reports_of(section: str) -> Path:
+def reports_of(key: str) -> Path:
     """The folder for a chapter's volatile files: below ``reports/`` if the pipeline runs it."""
-    return (_lab() or REPORTS) / section
+    return (_lab() or REPORTS) / key

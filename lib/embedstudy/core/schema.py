@@ -1,40 +1,13 @@
 """Checking values against rules, with errors that say what is allowed."""
 
-import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import types
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from embedstudy.core.errors import StudyError
+from embedstudy.core.errors import StudyError, nearest
+from embedstudy.core.rules import Mapping, Number
 
-
-@dataclass(frozen=True)
-class Number:
-    """A rule: a number in [low, high], or in (low, high] when ``above`` is set."""
-
-    low: float = float("-inf")
-    high: float = float("inf")
-    above: bool = False
-    whole: bool = False
-
-    def accepts(self, value: Any) -> bool:
-        kinds = int if self.whole else int | float
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            return False
-        return (self.low < value if self.above else self.low <= value) and value <= self.high
-
-    def __str__(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        low = f"{'above' if self.above else 'from'} {self.low:g}" if self.low > -1e300 else ""
-        high = f"{'and at most' if low else 'at most'} {self.high:g}" if self.high < 1e300 else ""
-        return " ".join(filter(None, (kind, low, high)))
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """A rule: a map from names of the user's choice to values that obey ``rule``."""
-
-    rule: Any
+Settings = TypeVar("Settings")
 
 
 _KINDS = {bool: "true or false", str: "text", list: "a list", dict: "a map", object: "anything"}
@@ -73,15 +46,6 @@ def _accepts(value: Any, rule: Any) -> bool:
     return isinstance(value, dict if isinstance(rule, dict | Mapping) else rule)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error sentence: the name that was probably meant, or all there are."""
-    known = sorted(map(str, known))
-    close = difflib.get_close_matches(str(name), known, n=1)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known are {', '.join(known)}." if known else "there are none here."
-
-
 def check(values: dict, schema: dict, where: str = "params.yaml: ", required: bool = False) -> None:
     """Raise ``StudyError`` for the first value that disobeys ``schema``.
 
@@ -111,3 +75,45 @@ def _check_one(value: Any, rule: Any, where: str) -> None:
     elif isinstance(rule, list):
         for entry in value:
             _check_one(entry, rule[0], f"{where}[]")
+
+
+# -- settings classes -----------------------------------------------------------------------------
+def rules_of(cls: type) -> dict[str, Any]:
+    """The rule of each field of a settings class: the one it names, else that of its type."""
+    hints = get_type_hints(cls)
+    return {f.name: f.metadata.get("rule", _rule_of(hints[f.name])) for f in fields(cls)}
+
+
+def _rule_of(hint: Any) -> Any:
+    origin, inside = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        return rules_of(hint)
+    if origin is list:
+        return [_rule_of(inside[0])]
+    if origin is dict:
+        return Mapping(_rule_of(inside[1]))
+    if origin in (Union, types.UnionType):
+        return tuple(_rule_of(one) for one in inside)
+    return None if hint is type(None) else hint
+
+
+def read(cls: type[Settings], values: dict[str, Any], where: str = "") -> Settings:
+    """The settings object that ``values`` describe, its own defaults for what they leave out.
+
+    Raises ``StudyError`` naming the first value that is wrong; ``where`` begins its name.
+    """
+    check(values, rules_of(cls), where)
+    for f in fields(cls):
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise StudyError(
+                f"{where}{f.name} is missing: it must be {describe(rules_of(cls)[f.name])}."
+            )
+    hints = get_type_hints(cls)
+    return cls(
+        **{
+            name: read(hints[name], value, f"{where}{name}.")
+            if is_dataclass(hints[name])
+            else value
+            for name, value in values.items()
+        }
+    )

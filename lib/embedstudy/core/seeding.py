@@ -2,9 +2,12 @@
 
 import hashlib
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # importing torch takes seconds, and what only compares rows needs none
+    import torch
 
 
 def derive(seed: int, *purpose: str | int) -> int:
@@ -19,8 +22,10 @@ def derive(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def generator(seed: int, *purpose: str | int) -> torch.Generator:
+def generator(seed: int, *purpose: str | int) -> "torch.Generator":
     """A CPU ``torch.Generator`` for one purpose."""
+    import torch
+
     return torch.Generator().manual_seed(derive(seed, *purpose))
 
 
@@ -31,6 +36,8 @@ def numpy_generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 def seed_everything(seed: int) -> None:
     """Seed the global generators, for library code that draws from them."""
+    import torch
+
     random.seed(derive(seed, "random"))
     np.random.seed(derive(seed, "numpy") % 2**32)
     torch.manual_seed(derive(seed, "torch"))

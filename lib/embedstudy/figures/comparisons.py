@@ -3,9 +3,11 @@
 import altair as alt
 import polars as pl
 
+from embedstudy.figures import lines
 from embedstudy.figures.axes import TABLES, Axes
 from embedstudy.figures.theme import COLOURS
-from embedstudy.study.evidence.comparisons import budget_name, with_budget_names
+from embedstudy.measure.units import budget_name
+from embedstudy.study.evidence.comparisons import with_budget_names
 
 _BLUE, _ORANGE, _GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
 
@@ -24,10 +26,6 @@ def _by_budget(layered: alt.LayerChart, frame: pl.DataFrame) -> alt.TopLevelMixi
     ).resolve_scale(x="independent")
 
 
-def _zero(frame: pl.DataFrame) -> alt.Chart:
-    return alt.Chart(frame).mark_rule(strokeDash=[6, 4], color="#333").encode(x=alt.datum(0))
-
-
 def deltas(comparison: pl.DataFrame, axes: Axes = TABLES) -> alt.TopLevelMixin:
     """Difference of quality to the uncompressed model, a panel a budget.
 
@@ -38,14 +36,10 @@ def deltas(comparison: pl.DataFrame, axes: Axes = TABLES) -> alt.TopLevelMixin:
     x = alt.X("delta:Q", title=f"{axes.quality.name} minus uncompressed")
     y = alt.Y("label:N", title=None, sort=None)
     base = alt.Chart(frame).encode(y=y)
-    layered = alt.layer(
-        _zero(frame),
-        base.mark_rule(strokeWidth=2, color=_BLUE).encode(x=alt.X("low:Q"), x2="high:Q"),
-        base.mark_point(filled=True, size=60, color=_BLUE, opacity=1).encode(
-            x=x,
-            tooltip=["label:N", "budget_name:N", *_numbers("delta", "low", "high", name)],
-        ),
-    ).properties(width=185, height=alt.Step(20))
+    tooltip = ["label:N", "budget_name:N", *_numbers("delta", "low", "high", name)]
+    layered = alt.layer(lines.zero(frame), *lines.interval(base, x, tooltip)).properties(
+        width=185, height=alt.Step(20)
+    )
     return _by_budget(layered, frame)
 
 
@@ -79,7 +73,7 @@ def slices(rows: pl.DataFrame) -> alt.TopLevelMixin:
         shape=alt.Shape("slice:N", scale=shapes, sort=kinds).legend(title="events", orient="top"),
         tooltip=["label:N", "budget_name:N", "slice:N", *_numbers("delta")],
     )  # fmt: skip
-    layered = alt.layer(_zero(frame), points).properties(width=185, height=alt.Step(20))
+    layered = alt.layer(lines.zero(frame), points).properties(width=185, height=alt.Step(20))
     return _by_budget(layered, frame)
 
 
@@ -96,7 +90,7 @@ def train_bytes(rows: pl.DataFrame) -> alt.TopLevelMixin:
     frame = means.filter(pl.col("method") != "full").join(full, on="panel", how="left")
     base = alt.Chart(frame).encode(y=alt.Y("label:N", title=None, sort=None))
     layered = alt.layer(
-        alt.Chart(frame).mark_rule(strokeDash=[6, 4], color="#333").encode(x="max(full):Q"),
+        lines.uncompressed(frame).encode(x="max(full):Q"),
         base.mark_point(filled=True, size=60, color=_BLUE, opacity=1).encode(
             x=alt.X("share:Q", title="training bytes / table bytes").scale(zero=True),
             tooltip=["label:N", "budget_name:N", alt.Tooltip("share:Q", format=".2f")],
@@ -125,7 +119,7 @@ def _claims_panel(frame: pl.DataFrame, title: str) -> alt.LayerChart:
     unit = frame["unit"][0]
     base = alt.Chart(frame).encode(y=alt.Y("id:N", title=None, sort=None).axis(labelLimit=260))
     return alt.layer(
-        _zero(frame),
+        lines.zero(frame),
         base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
         base.mark_tick(thickness=2, color="#000", size=16).encode(x="margin:Q"),
         base.mark_point(filled=True, size=70, opacity=1).encode(

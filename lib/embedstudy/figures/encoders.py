@@ -3,9 +3,8 @@
 import altair as alt
 import polars as pl
 
+from embedstudy.figures import lines
 from embedstudy.figures.theme import COLOURS, look
-
-_GREY = "#333"
 
 
 def qualities(rows: pl.DataFrame, published: pl.DataFrame | None = None) -> alt.LayerChart:
@@ -30,7 +29,7 @@ def qualities(rows: pl.DataFrame, published: pl.DataFrame | None = None) -> alt.
         )
     ]
     if published is not None and not published.is_empty():
-        ticks = alt.Chart(published).mark_tick(thickness=2, size=20, color=_GREY)
+        ticks = alt.Chart(published).mark_tick(thickness=2, size=20, color=lines.GREY)
         tooltip = ["dataset:N", alt.Tooltip("published:Q", format=".2f")]
         layers.append(ticks.encode(x="published:Q", y=y, tooltip=tooltip))
     return alt.layer(*layers).properties(width=560, height=alt.Step(24))
@@ -45,7 +44,7 @@ def parts(frame: pl.DataFrame) -> alt.LayerChart:
         ),
     )
     bars = base.mark_bar(color=COLOURS[0]).encode(tooltip=["part:N", "bytes:Q"])
-    words = base.mark_text(align="left", dx=4, color=_GREY).encode(
+    words = base.mark_text(align="left", dx=4, color=lines.GREY).encode(
         text=alt.Text("share:Q", format=".1%")
     )
     return alt.layer(bars, words).properties(width=460, height=alt.Step(24))
@@ -57,15 +56,11 @@ def effects(frame: pl.DataFrame, title: str) -> alt.TopLevelMixin:
     ``frame``: dataset, label, delta, low, high. The dashed line at zero is what is compared with.
     """
     base = alt.Chart(frame).encode(y=alt.Y("label:N", title=None, sort=None).axis(labelLimit=260))
-    zero = alt.Chart(frame).mark_rule(strokeDash=[6, 4], color=_GREY).encode(x=alt.datum(0))
     tooltip = ["label:N", *(alt.Tooltip(f"{n}:Q", format="+.2f") for n in ("delta", "low", "high"))]
-    layered = alt.layer(
-        zero,
-        base.mark_rule(strokeWidth=2, color=COLOURS[0]).encode(x="low:Q", x2="high:Q"),
-        base.mark_point(filled=True, size=60, color=COLOURS[0], opacity=1).encode(
-            x=alt.X("delta:Q", title=title), tooltip=tooltip
-        ),
-    ).properties(width=300, height=alt.Step(19))
+    x = alt.X("delta:Q", title=title)
+    layered = alt.layer(lines.zero(frame), *lines.interval(base, x, tooltip)).properties(
+        width=300, height=alt.Step(19)
+    )
     order = frame["dataset"].unique(maintain_order=True).to_list()
     return layered.facet(facet=alt.Facet("dataset:N", title=None, sort=order), columns=2)
 

@@ -1,5 +1,6 @@
 """One look for all charts: colours, shapes, fonts, the renderer, SVG files."""
 
+import os
 from pathlib import Path
 
 import altair as alt
@@ -36,19 +37,29 @@ def _theme() -> alt.theme.ThemeConfig:
     }
 
 
-def _render(spec: dict) -> dict:
+def _words(spec: dict) -> str:
     words = spec.get("title") or spec.get("description") or "chart"
-    return {
-        MIME: spec | {"$schema": _SCHEMA},
-        "text/plain": words if isinstance(words, str) else words.get("text", "chart"),
-    }
+    return words if isinstance(words, str) else words.get("text", "chart")
+
+
+def _render(spec: dict) -> dict:
+    """What a notebook keeps of a chart, a form for each reader.
+
+    JupyterLab and the report draw the specification. nbconvert and GitHub cannot, so a notebook run
+    by hand holds the chart as SVG too, which is less than half the size of a PNG. The pipeline
+    leaves it out: its notebooks would grow fourfold for a picture that the report never shows.
+    """
+    forms = {MIME: spec | {"$schema": _SCHEMA}, "text/plain": _words(spec)}
+    if not os.environ.get("EMBEDSTUDY_PIPELINE"):
+        forms["image/svg+xml"] = vl_convert.vegalite_to_svg(spec)
+    return forms
 
 
 def enable() -> None:
-    """Use the theme and the renderer: a Vega-Lite spec that papermill can save.
+    """Use the theme and the renderer: forms of a chart that papermill can save.
 
     Altair's own renderers either name a type that nbformat refuses or load scripts from the
-    network. JupyterLab draws this one natively; the report draws it with its own bundle.
+    network.
     """
     alt.theme.enable("embedstudy")
     alt.renderers.register("embedstudy", _render)

@@ -8,12 +8,15 @@ Judgements are three arrays of one length: row of the query, row of the document
 that is not judged has relevance 0. A query without a relevant document has no value: NaN.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 CELLS = 2**24  # scores held at a time
+DOCUMENTS = 8192  # documents scored at a time, so that decoded vectors stay in the cache
+_NARROW = 16  # columns a hit up to which sorting whole rows is cheapest
+_PARTS = 32  # parts of a row whose largest entries bound its k-th best score
 
 
 class Judged(NamedTuple):
@@ -26,19 +29,30 @@ class Judged(NamedTuple):
 
 def best(scores: np.ndarray, k: int) -> np.ndarray:
     """Columns of the ``k`` highest scores of each row, best first, ties by column: int64 [rows, k]."""
-    columns = scores.shape[1]
-    k = min(k, columns)
+    k = min(k, scores.shape[1])
     if k == 0:
         return np.empty((len(scores), 0), np.int64)
-    last = np.partition(scores, columns - k, axis=1)[:, columns - k, None]
-    above, tied = scores > last, scores == last
-    room = k - above.sum(axis=1, keepdims=True)
-    taken = above | (tied & (np.cumsum(tied, axis=1, dtype=np.int32) <= room))
-    chosen = np.nonzero(taken)[1].reshape(
-        -1, k
-    )  # rising columns, so a stable sort keeps ties right
-    order = np.argsort(-np.take_along_axis(scores, chosen, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(chosen, order, axis=1)
+    if scores.shape[1] < _NARROW * k:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    chosen = np.empty((len(scores), k), np.int64)
+    for mine, row in zip(chosen, scores, strict=True):
+        high = np.flatnonzero(
+            row >= _bound(row, k)
+        )  # rising columns: a stable sort keeps ties right
+        mine[:] = high[np.argsort(-row[high], kind="stable")[:k]]
+    return chosen
+
+
+def _bound(row: np.ndarray, k: int) -> float:
+    """A score that at least ``k`` entries of a long row reach, and few more than ``k``.
+
+    Of places that are all different, the k-th highest of their largest entries is such a score: place
+    j holds the entries j, j + width, j + 2 width ..., so that one pass finds the largest of each.
+    """
+    parts = min(len(row) // (4 * k), _PARTS)
+    width = len(row) // parts
+    largest = row[: width * parts].reshape(parts, width).max(axis=0)
+    return np.partition(largest, width - k)[width - k]
 
 
 def search(
@@ -54,19 +68,38 @@ def search(
     vectors or codes. At most ``cells`` scores are held at a time. Fewer documents than ``k`` give a
     ranking of all.
     """
-    block = max(k, cells // max(1, len(queries)), 1)
-    found = np.empty((len(queries), 0), np.int64)
+    return search_scores(score, queries, documents, k, cells)[0]
+
+
+def search_scores(
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    queries: np.ndarray,
+    documents: np.ndarray,
+    k: int,
+    cells: int = CELLS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What ``search`` gives, and the scores of the ranked documents, float [queries, k]."""
+    ranking = np.empty((len(queries), 0), np.int64)
     values = np.empty((len(queries), 0), np.float32)
-    for start in range(0, len(documents), block):
-        scores = np.asarray(score(queries, documents[start : start + block]))
+    for rows in _blocks(len(documents), max(k, min(DOCUMENTS, cells // max(1, len(queries))), 1)):
+        scores = np.asarray(score(queries, documents[rows]))
         top = best(scores, k)
-        # What was found before stands first, in order of rank: of ties the earlier document stays.
-        found = np.concatenate([found, top + start], axis=1)
+        # What was ranked before stands first, in order of rank: of ties the earlier document stays.
+        ranking = np.concatenate([ranking, top + rows.start], axis=1)
         values = np.concatenate([values, np.take_along_axis(scores, top, axis=1)], axis=1)
         kept = best(values, k)
-        found = np.take_along_axis(found, kept, axis=1)
+        ranking = np.take_along_axis(ranking, kept, axis=1)
         values = np.take_along_axis(values, kept, axis=1)
-    return found
+    return ranking, values
+
+
+def _blocks(count: int, most: int) -> Iterator[slice]:
+    """Slices of at most ``most`` rows and of about one length.
+
+    A last block of a few rows would be multiplied by another routine, which rounds otherwise.
+    """
+    size = -(-count // -(-count // most)) if count else 1
+    yield from (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def inner_product(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
@@ -95,19 +128,19 @@ def ndcg_at_k(ranking: np.ndarray, judged: Judged, k: int = 10) -> np.ndarray:
     be: linear gains, as trec_eval and BEIR count them.
     """
     gains = relevances(ranking[:, :k], judged)
-    found = (gains / np.log2(np.arange(gains.shape[1]) + 2)).sum(axis=1)
+    gained = (gains / np.log2(np.arange(gains.shape[1]) + 2)).sum(axis=1)
     query, _, relevance = _relevant(judged)
     order = np.lexsort((-relevance, query))
     query, relevance = query[order], relevance[order]
     ideal = np.arange(len(query)) - np.searchsorted(query, query)
     gain = np.where(ideal < k, relevance / np.log2(ideal + 2), 0)
-    return _ratio(found, np.bincount(query, gain, len(ranking)))
+    return _ratio(gained, np.bincount(query, gain, len(ranking)))
 
 
 def recall_at_k(ranking: np.ndarray, judged: Judged, k: int = 10) -> np.ndarray:
     """Share of each query's relevant documents among its first ``k``, float64 [queries]."""
-    found = (relevances(ranking[:, :k], judged) > 0).sum(axis=1)
-    return _ratio(found, np.bincount(_relevant(judged).query, minlength=len(ranking)))
+    hits = (relevances(ranking[:, :k], judged) > 0).sum(axis=1)
+    return _ratio(hits, np.bincount(_relevant(judged).query, minlength=len(ranking)))
 
 
 def reciprocal_rank(ranking: np.ndarray, judged: Judged, k: int | None = None) -> np.ndarray:

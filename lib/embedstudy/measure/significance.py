@@ -10,7 +10,7 @@ from embedstudy.core.seeding import numpy_generator
 
 
 def resampling_weights(events: int, resamples: int, seed: int = 0) -> np.ndarray:
-    """How often each event occurs in each bootstrap sample: int64 [resamples, events].
+    """How often each event occurs in each bootstrap sample: uint8 [resamples, events].
 
     The same arguments give the same samples, which is what pairs two models: both are evaluated
     on the same resampled events.
@@ -18,7 +18,8 @@ def resampling_weights(events: int, resamples: int, seed: int = 0) -> np.ndarray
     rng = numpy_generator(seed, "bootstrap", events)
     drawn = rng.integers(0, events, (resamples, events))
     drawn += events * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * events).reshape(resamples, events)
+    counts = np.bincount(drawn.ravel(), minlength=resamples * events)
+    return counts.reshape(resamples, events).astype(np.uint8)
 
 
 def weighted_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -29,14 +30,22 @@ def weighted_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) ->
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
-    groups = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # one group a tied score
+    first = np.r_[True, ordered[1:] != ordered[:-1]]  # of its tied scores
     positive = labels[order] > 0.5
-    weights = weights[:, order].astype(np.float64)
-    won = np.add.reduceat(weights * positive, groups, axis=1)
-    lost = np.add.reduceat(weights * ~positive, groups, axis=1)
-    below = np.cumsum(lost, axis=1) - lost / 2
+    drawn = weights[:, order]
+    lost = np.where(positive, 0, drawn)
+    below = np.cumsum(lost, axis=1, dtype=np.int32)  # losses up to each event, itself included
+    if first.all():
+        twice = 2 * below[:, positive]
+    else:  # half of the losses within a group of ties count
+        last = np.r_[np.flatnonzero(first)[1:], len(order)] - 1
+        upto = np.pad(below[:, last], ((0, 0), (1, 0)))
+        twice = (upto[:, 1:] + upto[:, :-1])[:, (np.cumsum(first) - 1)[positive]]
+    # Whole numbers throughout, so the sums are exact whatever their order.
+    won = drawn[:, positive]
+    pairs = won.sum(axis=1, dtype=np.int64) * lost.sum(axis=1, dtype=np.int64)
     with np.errstate(invalid="ignore"):
-        return (won * below).sum(1) / (won.sum(1) * lost.sum(1))
+        return (won * twice.astype(np.int64)).sum(axis=1) / 2 / pairs
 
 
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

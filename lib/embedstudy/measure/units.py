@@ -24,3 +24,15 @@ class Quality:
 AUC = Quality("test_auc", "AUC", "test AUC", 4)
 POINTS = Quality("quality", "points", "nDCG@10 or Spearman, × 100", 2)
 BY_NAME = {quality.name: quality for quality in (AUC, POINTS)}
+
+
+def budget_name(budget: float) -> str:
+    """How a budget, a fraction of the uncompressed bytes, is written everywhere.
+
+    >>> [budget_name(budget) for budget in (1.0, 0.1, 0.75, 0.51, 0.6891)]
+    ['full', '1/10', '75 %', '51 %', '69 %']
+    """
+    if budget == 1:
+        return "full"
+    whole = round(1 / budget)
+    return f"1/{whole}" if abs(1 / budget - whole) < 0.01 else f"{100 * budget:.0f} %"

@@ -23,21 +23,21 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from embedstudy.core import errors, files, params, paths
+from embedstudy.core import catalogue, errors, files, params, paths
+from embedstudy.core.catalogue import Chapter
 from embedstudy.core.errors import StudyError
-from embedstudy.core.schema import nearest
+from embedstudy.pipeline.chapters import PARAMETER, parameters, takes_parameters
 from embedstudy.pipeline.normalise import normalise, to_bytes
 from embedstudy.study.engine import environment
 
 _TOLD = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 
 
-def find_chapter(chapter: str) -> Path:
-    """The notebook of a chapter; raises ``StudyError`` with the nearest name if there is none."""
-    notebook = paths.NOTEBOOKS / f"{chapter}.ipynb"
+def find_notebook(chapter: Chapter) -> Path:
+    """The notebook of a chapter; raises ``StudyError`` if the catalogue names one that is not there."""
+    notebook = paths.NOTEBOOKS / f"{chapter.notebook}.ipynb"
     if not notebook.is_file():
-        hint = nearest(chapter, params.chapters())
-        raise StudyError(f"There is no chapter '{chapter}': {hint}")
+        raise StudyError(f"notebooks/chapters.yaml: {chapter.key} has no notebook {notebook}.")
     return notebook
 
 
@@ -71,40 +71,39 @@ def _sentence(chapter: str, error: Exception) -> str:
     return f"Chapter {chapter}: cell [{error.exec_count}] raised {error.ename}: {value}"
 
 
-def execute(chapter: str) -> Path:
-    """Run a chapter and return the path of the executed notebook.
+def execute(name: str) -> Path:
+    """Run a chapter, named by its notebook or key, and return the path of the executed notebook.
 
     Raises ``StudyError``, in one sentence: unknown chapter or parameter, wrong type, or what went
     wrong in the notebook and where the failed notebook is.
     """
-    notebook = find_chapter(chapter)
-    parameters = params.chapter_parameters(chapter)
+    chapter = catalogue.find(name)
+    notebook = find_notebook(chapter)
+    given = parameters(chapter)
+    injected = {PARAMETER: given} if takes_parameters(notebook) else {}
     os.environ.update(environment.fixed())
     os.environ.update(
-        EMBEDSTUDY_ROOT=str(paths.ROOT),
-        EMBEDSTUDY_PIPELINE="1",
-        EMBEDSTUDY_CHAPTER=chapter,
-        EMBEDSTUDY_PROGRESS="lines",
+        EMBEDSTUDY_ROOT=str(paths.ROOT), EMBEDSTUDY_PIPELINE="1", EMBEDSTUDY_PROGRESS="lines"
     )
-    for name in ("papermill", "asyncio", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are told below
-    partial = paths.RUNS.parent / "notebooks" / f"{chapter}.ipynb"
+    for logger in ("papermill", "asyncio", "tornado"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # errors are told below
+    partial = paths.RUNS.parent / "notebooks" / f"{chapter.notebook}.ipynb"
     partial.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory(prefix="k") as scratch:
-            executed = _run(notebook, partial, parameters, Path(scratch))
+            executed = _run(notebook, partial, injected, Path(scratch))
     except (PapermillExecutionError, DeadKernelError) as error:
-        failed = paths.REPORTS / "failed" / f"{chapter}.ipynb"
+        failed = paths.REPORTS / "failed" / f"{chapter.notebook}.ipynb"
         failed.parent.mkdir(parents=True, exist_ok=True)
         os.replace(partial, failed)
-        sentence = _sentence(chapter, error)
+        sentence = _sentence(chapter.notebook, error)
         raise StudyError(f"{sentence}\nThe notebook as far as it came: {failed}") from error
-    target = paths.REPORTS / "notebooks" / f"{chapter}.ipynb"
+    target = paths.REPORTS / "notebooks" / f"{chapter.notebook}.ipynb"
     files.write_bytes(target, to_bytes(normalise(nbformat.from_dict(executed))))
     partial.unlink()
     wall = {"profile": params.profile(), "seconds": round(time.perf_counter() - started, 1)}
-    place = paths.REPORTS / params.section_name(chapter) / "wall.json"
+    place = paths.REPORTS / chapter.key / "wall.json"
     files.write_bytes(place, json.dumps(wall, sort_keys=True).encode())
     return target
 

@@ -2,44 +2,38 @@
 
 import os
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
 
-import torch
 import yaml
 
 from embedstudy.core import paths
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "polars",
-    "scikit-learn",
-    "scipy",
-    "safetensors",
-    "sentence-transformers",
-    "transformers",
-    "altair",
-    "vl-convert-python",
-    "papermill",
-    "nbconvert",
-    "dvc",
-)
 # What determines the results; dvc.lock, results/ and reports/ are rewritten by the study itself.
 SOURCES = ("lib", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.lock")
 
 
+def packages() -> list[str]:
+    """The packages that ``lib/pyproject.toml`` names, those for tests left out."""
+    requirements = [one for one in metadata.requires("embedstudy") if 'extra == "test"' not in one]
+    names = [re.match(r"[\w.-]+", one)[0].lower() for one in requirements]
+    return [name for name in dict.fromkeys(names) if name != "embedstudy"]
+
+
 def versions() -> dict[str, str]:
-    """Versions of Python and of the installed packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    """Versions of Python and of the installed packages that the study depends on.
+
+    That of torch names its build, as in 2.13.0+cpu.
+    """
+    installed = {"python": platform.python_version()}
+    for name in packages():
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            continue  # encoders' packages come with the encoders' chapters
-    found["torch"] = torch.__version__  # with the build, as in 2.13.0+cpu
-    return found
+            continue  # of an extra that is not installed here
+    return installed
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -64,14 +58,21 @@ def memory_gib() -> float:
     return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
 
 
+def gpu() -> str | None:
+    """The name of the CUDA device, None without one."""
+    import torch  # takes seconds, and most of what is asked here does not need it
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 def commit(root: Path) -> tuple[str | None, bool | None]:
@@ -106,7 +107,7 @@ def environment(root: Path = paths.ROOT) -> dict:
         "cpu": cpu_model(),
         "cores": cores(),
         "memory_gib": memory_gib(),
-        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "gpu": gpu(),
         "commit": revision,
         "dirty": dirty,
         "data": data_hash(root),

@@ -9,11 +9,11 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from embedstudy.core.errors import StudyError
-from embedstudy.report import formulas, frames
-from embedstudy.report.charts import TEMPLATES, Charts, spec_of
-from embedstudy.report.pages import Chapter
+from embedstudy.report import TEMPLATES, formulas, frames
+from embedstudy.report.charts import Charts, spec_of
+from embedstudy.report.pages import Page
 
-_LOADED = (  # what nbconvert would fetch from the network
+_ADDRESSES = (  # what nbconvert would fetch from the network
     "require_js_url",
     "mathjax_url",
     "mermaid_js_url",
@@ -53,7 +53,7 @@ def _exporter(charts: Charts) -> HTMLExporter:
         template_file="body.html.j2",
         extra_loaders=[FileSystemLoader(TEMPLATES)],
         config=Config({"NbConvertBase": {"display_data_priority": _PRIORITY}}),
-        **dict.fromkeys(_LOADED, ""),
+        **dict.fromkeys(_ADDRESSES, ""),
     )
     exporter.register_filter("spec", spec_of)
     exporter.register_filter("chart", charts)
@@ -61,34 +61,35 @@ def _exporter(charts: Charts) -> HTMLExporter:
     return exporter
 
 
-_FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
+_SOURCES = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
 
 
-def _fetched(soup: BeautifulSoup) -> str | None:
+def _remote(soup: BeautifulSoup) -> str | None:
     """An address that opening the page would load, or None."""
-    for name, attribute in _FETCHED.items():
+    for name, attribute in _SOURCES.items():
         for tag in soup.find_all(name):
             if re.match(r"(https?:)?//", tag.get(attribute, "")):
                 return tag[attribute]
     return None
 
 
-def render(chapter: Chapter) -> Body:
-    """The inside of a chapter's page.
+def render(page: Page) -> Body:
+    """The inside of a page.
 
     Raises ``StudyError`` for a formula that cannot be drawn, a chart that holds NaN, and content
     that would be loaded from the network.
     """
-    charts = Charts(f"chapter {chapter.name}")
+    name = page.chapter.notebook
+    charts = Charts(f"chapter {name}")
     try:
-        html, _ = _exporter(charts).from_notebook_node(chapter.notebook)
+        html, _ = _exporter(charts).from_notebook_node(page.notebook)
     except StudyError as error:
-        raise StudyError(f"Chapter {chapter.name}: {error}") from error
+        raise StudyError(f"Chapter {name}: {error}") from error
     soup = BeautifulSoup(html, "html.parser")
-    address = _fetched(soup)
+    address = _remote(soup)
     if address:
         raise StudyError(
-            f"Chapter {chapter.name} would load {address} when opened: put it into the notebook."
+            f"Chapter {name} would load {address} when opened: put it into the notebook."
         )
     for anchor in soup.select("a.anchor-link"):
         anchor["aria-hidden"], anchor["tabindex"] = "true", "-1"

@@ -4,16 +4,15 @@ import functools
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import jinja2
 import vl_convert
 from markupsafe import Markup
 
 from embedstudy.core.errors import StudyError
+from embedstudy.report import TEMPLATES
 from embedstudy.report.words import FILTERS
 
-TEMPLATES = Path(__file__).parent / "templates"
 _MIME = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 
 

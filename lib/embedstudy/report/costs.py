@@ -6,8 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
+from embedstudy.core import catalogue, paths
+from embedstudy.core.catalogue import Chapter
+from embedstudy.measure.units import budget_name
 from embedstudy.report import text_costs
-from embedstudy.study.evidence import claims, time_claims
+from embedstudy.study.evidence import claims, frontier, time_claims
 from embedstudy.study.evidence.use_cases import use_cases
 
 _SHOWN = {  # column -> heading, digits
@@ -33,8 +36,8 @@ TEXT = (
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A table of measured figures for the foot of a page."""
+class Table:
+    """Measured figures for the foot of a page."""
 
     title: str
     note: str
@@ -46,28 +49,28 @@ def _read(path: Path) -> pl.DataFrame | None:
     return pl.read_parquet(path) if path.is_file() else None
 
 
-def _serving(reports: Path) -> pl.DataFrame | None:
-    frame = _read(reports / "serving.parquet")
+def _lookups() -> pl.DataFrame | None:
+    frame = _read(paths.REPORTS / "serving.parquet")
     return frame.select("key", "lookup_us_1", "lookup_us_4096") if frame is not None else None
 
 
-def _joined(section: str, reports: Path, results: Path) -> pl.DataFrame | None:
-    """Rows of a section with all that was measured about them; None where nothing was."""
-    times = _read(reports / section / "times.parquet")
-    rows = _read(results / section / "rows.parquet")
-    if times is None or rows is None or "label" not in rows.columns:
+def _run_costs(chapter: Chapter) -> pl.DataFrame | None:
+    """Rows of a chapter with all that was measured about them; None where nothing was."""
+    times = _read(paths.REPORTS / chapter.key / "times.parquet")
+    rows = _read(paths.RESULTS / chapter.key / "rows.parquet")
+    if times is None or rows is None:
         return None
-    serving = _serving(reports)
-    if serving is not None:
+    lookups = _lookups()
+    if lookups is not None:
         times = times.drop("lookup_us_1", "lookup_us_4096", strict=False)
-        times = times.join(serving, on="key", how="left", maintain_order="left")
+        times = times.join(lookups, on="key", how="left", maintain_order="left")
     return rows.join(times, on="key", how="left", maintain_order="left")
 
 
-def _everything(reports: Path, results: Path) -> pl.DataFrame | None:
-    sections = sorted(path.parent.name for path in reports.glob("*/times.parquet"))
-    frames = [frame for s in sections if (frame := _joined(s, reports, results)) is not None]
-    frames = [frame for frame in frames if "valid_auc" in frame.columns]
+def _runs_on_tables() -> pl.DataFrame | None:
+    """What was measured about all runs on tables."""
+    chapters = catalogue.of_place("tables")
+    frames = [frame for one in chapters if (frame := _run_costs(one)) is not None]
     if not frames:
         return None
     joined = pl.concat(frames, how="diagonal_relaxed")
@@ -78,12 +81,12 @@ def _text(digits: int) -> Callable[[float], str]:
     return f"{{:,.{digits}f}}".format
 
 
-def _runs(section: str, reports: Path, results: Path) -> Measured | None:
+def _runs(chapter: Chapter) -> Table | None:
     """Means over seeds of what the runs of a chapter cost."""
-    frame = _joined(section, reports, results)
+    frame = _run_costs(chapter)
     if frame is None:
         return None
-    identity = [name for name in _IDENTITY if name in frame.columns]
+    identity = [name for name in _IDENTITY if name in frame.columns]  # text: no one data set a run
     measures = [name for name in _SHOWN if name in frame.columns]
     if not measures:
         return None
@@ -91,11 +94,11 @@ def _runs(section: str, reports: Path, results: Path) -> Measured | None:
         frame.drop_nulls(measures[:1])
         .group_by(identity, maintain_order=True)
         .agg(pl.col(measures).mean(), pl.len().alias("runs"))
-        .sort(identity, descending=[name == "budget" for name in identity], maintain_order=True)
+        .sort(identity, descending=[n == "budget" for n in identity], maintain_order=True)
     )
     texts = means.with_columns(
         *(pl.col(name).map_elements(_text(_SHOWN[name][1]), pl.String) for name in measures),
-        *(pl.col(n).map_elements("{:g}".format, pl.String) for n in identity if n == "budget"),
+        pl.col("budget").map_elements(budget_name, pl.String),
         pl.col("runs").cast(pl.String),
     )
     headings = ["method" if n == "label" else n for n in identity]
@@ -104,27 +107,27 @@ def _runs(section: str, reports: Path, results: Path) -> Measured | None:
         "Means over the seeds; look-ups are those of the first seed's file, read back in a fresh "
         "process. They change from run to run and from machine to machine."
     )
-    return Measured("Costs", note, headings, [_plain(row) for row in texts.rows()])
+    return Table("Costs", note, headings, [_plain(row) for row in texts.rows()])
 
 
-def _texts(section: str, reports: Path, results: Path) -> Measured | None:
-    found = text_costs.tables(section, reports, results)
-    if found is None:
+def _texts(chapter: Chapter) -> Table | None:
+    table = text_costs.table(chapter)
+    if table is None:
         return None
     note = "One thread. Times change from run to run and from machine to machine."
-    return Measured("Costs", note, *found)
+    return Table("Costs", note, *table)
 
 
 def _plain(row: tuple) -> list[str]:
     return ["–" if cell is None else cell for cell in row]
 
 
-def _needs(reports: Path, results: Path) -> Measured | None:
+def _needs() -> Table | None:
     """The use-case table with the needs that only times can tell."""
-    everything = _everything(reports, results)
-    if everything is None:
+    runs = _runs_on_tables()
+    if runs is None:
         return None
-    cases = use_cases(everything)
+    cases = use_cases(runs)
     rows = [
         [
             *(line[name] for name in ("dataset", "backbone", "need", "label", "budget")),
@@ -139,15 +142,15 @@ def _needs(reports: Path, results: Path) -> Measured | None:
         "Of the methods that lose at most .01 of validation AUC, the best one for each need; "
         "look-ups were timed in a fresh process, building in the runs themselves."
     )
-    return Measured("Use cases, with the needs that are times", note, headings, rows)
+    return Table("Use cases, with the needs that are times", note, headings, rows)
 
 
-def _time_claims(reports: Path, results: Path, ledger: Path) -> Measured | None:
-    everything = _everything(reports, results)
-    if everything is None or not ledger.is_file():
+def _time_claims() -> Table | None:
+    runs = _runs_on_tables()
+    if runs is None:
         return None
-    times = everything.select("key", "train_seconds")
-    judged = time_claims.evaluate(everything.drop("train_seconds"), times, claims.read(ledger))
+    times, ledger = runs.select("key", "train_seconds"), claims.read(paths.ROOT / "claims.yaml")
+    judged = time_claims.evaluate(runs.drop("train_seconds"), times, ledger)
     if judged.is_empty():
         return None
     names = ["text", "dataset", "backbone", "left", "right", "ratio", "pairs", "verdict"]
@@ -159,17 +162,18 @@ def _time_claims(reports: Path, results: Path, ledger: Path) -> Measured | None:
         "Judged from the training times of this machine, so not among the recorded verdicts; "
         "the right side is the most expensive of the other methods."
     )
-    return Measured("Claims about time", note, ["claim", *names[1:]], rows)
+    return Table("Claims about time", note, ["claim", *names[1:]], rows)
 
 
-def measured(section: str, reports: Path, results: Path) -> list[Measured]:
+def tables(chapter: Chapter) -> list[Table]:
     """The tables for the foot of a chapter's page; none where nothing was measured.
 
-    Raises ``StudyError`` if ``claims.yaml`` beside ``results`` is not readable.
+    Raises ``StudyError`` if ``claims.yaml`` is not readable.
     """
-    ledger = results.parent / "claims.yaml"
-    found = {
-        "frontier": lambda: _needs(reports, results),
-        "claims": lambda: _time_claims(reports, results, ledger),
-    }.get(section, lambda: _runs(section, reports, results) or _texts(section, reports, results))()
-    return [found] if found is not None and found.rows else []
+    if chapter.key == frontier.KEY:
+        table = _needs()
+    elif chapter.key == claims.KEY:
+        table = _time_claims()
+    else:
+        table = _runs(chapter) or _texts(chapter)
+    return [table] if table is not None and table.rows else []

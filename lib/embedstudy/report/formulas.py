@@ -22,20 +22,20 @@ def mathml(formula: str, *, block: bool = False) -> str:
     Raises ``StudyError`` when the formula is broken or holds an unknown command.
     """
     text = formula.strip()
-    for name, known in _ALIGNED.items():
-        text = text.replace(name, known)
+    for name, equivalent in _ALIGNED.items():
+        text = text.replace(name, equivalent)
     try:
-        found = convert(text, display="block" if block else "inline")
+        drawn = convert(text, display="block" if block else "inline")
     except Exception as error:  # latex2mathml raises a dozen unrelated types
         raise StudyError(f"The formula ${formula}$ cannot be read: correct its LaTeX.") from error
-    unknown = _UNKNOWN.search(found)
+    unknown = _UNKNOWN.search(drawn)
     if unknown:
         raise StudyError(
             f"The formula ${formula}$ uses {unknown[1]}, which the report cannot draw: "
             "write it with another command."
         )
-    # Inside HTML the name space is known; naming it confuses the parser that adds anchors.
-    return found.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+    # HTML implies the name space; naming it confuses the parser that adds anchors.
+    return drawn.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
 
 
 class _Inline(MathInlineParser):

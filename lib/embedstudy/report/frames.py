@@ -54,15 +54,3 @@ def tidy(html: str) -> str:
             size.decompose()
         table.wrap(soup.new_tag("div", attrs={"class": "table", "tabindex": "0"}))
     return str(soup)
-
-
-def records(html: str) -> list[dict[str, str]]:
-    """The rows of the first data frame in ``html``, as texts by column name."""
-    table = BeautifulSoup(html, "html.parser").select_one("table.dataframe")
-    if table is None:
-        return []
-    names = [cell.text for cell in table.select("thead tr:first-child th")]
-    return [
-        dict(zip(names, (_cell(cell.text) for cell in row.find_all("td")), strict=True))
-        for row in table.select("tbody tr")
-    ]

@@ -1,98 +1,77 @@
 """What the first page of the report shows: headline charts, best methods, verdicts, chapters."""
 
-import json
-from fractions import Fraction
-from pathlib import Path
-
-from embedstudy.core.errors import StudyError
-from embedstudy.report import frames
+from embedstudy.core import catalogue, paths
+from embedstudy.measure.units import AUC, budget_name
 from embedstudy.report.charts import Charts, spec_of
-from embedstudy.report.pages import Chapter, names, read, title, wall
+from embedstudy.report.pages import Page, read, title, wall
+from embedstudy.report.words import interval, signed
+from embedstudy.study.evidence import claims, frontier
 
-_FRONTIER = "frontier"
-_BEST = {
-    "dataset",
-    "backbone",
-    "budget",
-    "label",
-    "test_auc",
-    "delta",
-    "low",
-    "high",
-    "serve_bytes",
-}
+_BEST_TEXT = ("data", "backbone", "budget", "best method")
 
 
-def _outputs(chapter: Chapter | None) -> list[dict]:
-    """The data of a chapter's outputs, in order."""
-    cells = [] if chapter is None else chapter.notebook.cells
-    return [
-        output["data"] for cell in cells for output in cell.get("outputs", []) if "data" in output
-    ]
+def _specs(page: Page | None) -> list[dict]:
+    """The charts of a page's notebook, in order."""
+    cells = [] if page is None else page.notebook.cells
+    outputs = [output for cell in cells for output in cell.get("outputs", []) if "data" in output]
+    return [spec for output in outputs if (spec := spec_of(output["data"])) is not None]
 
 
-def _best(outputs: list[dict]) -> tuple | None:
-    """Headings, rows and text columns of the best method a budget, from the frontier's table."""
-    for data in outputs:
-        rows = frames.records(data.get("text/html", ""))
-        if rows and rows[0].keys() >= _BEST:
-            break
-    else:
+def _best() -> tuple | None:
+    """Headings, rows and text columns of the best method a budget; None before it was computed."""
+    best = frontier.read()
+    if best is None:
         return None
-    shown = [
+    rows = [
         [
-            row["dataset"],
-            row["backbone"],
-            str(Fraction(row["budget"]).limit_denominator(10_000)),
-            row["label"],
-            row["test_auc"],
-            row["delta"].replace("-", "−"),
-            f"{row['low']} to {row['high']}".replace("-", "−"),
-            f"{int(row['serve_bytes'].replace(',', '')):,}",
+            line["dataset"],
+            line["backbone"],
+            budget_name(line["budget"]),
+            line["label"],
+            AUC.plain(line["test_auc"]),
+            signed(line["delta"]),
+            interval(line),
+            f"{line['serve_bytes']:,.0f}",
         ]
-        for row in rows
+        for line in best.to_dicts()
     ]
-    text = ("data", "backbone", "budget", "best method")
-    return [*text, "test AUC", "difference", "95 % interval", "bytes"], shown, text
+    return [*_BEST_TEXT, "test AUC", "difference", "95 % interval", "bytes"], rows, _BEST_TEXT
 
 
-def _verdicts(path: Path) -> list[dict]:
-    """The claims in ``path``, each with its lines (a line a data set), in the file's order."""
-    if not path.is_file():
-        return []
-    claims: dict[str, dict] = {}
-    try:
-        for line in json.loads(path.read_text(encoding="utf-8")):
-            claim = {"text": line["text"], "source": line["source"], "lines": []}
-            lines = claims.setdefault(line["id"], claim)["lines"]
-            lines.append({n: line[n] for n in ("dataset", "verdict", "effect", "low", "high")})
-    except (ValueError, KeyError, TypeError) as error:
-        raise StudyError(
-            f"{path} does not hold verdicts: run 'dvc repro --force claims' to write it again."
-        ) from error
-    return list(claims.values())
+def _verdicts() -> list[dict]:
+    """The claims with their lines (a line a data set), in the file's order."""
+    grouped: dict[str, dict] = {}
+    for line in claims.read_verdicts():
+        claim = {"text": line["text"], "source": line["source"], "lines": []}
+        grouped.setdefault(line["id"], claim)["lines"].append(line)
+    return list(grouped.values())
 
 
-def content(known: list[Chapter], reports: Path, results: Path, notebooks: Path) -> dict:
-    """What ``index.html.j2`` shows, by name. ``known``: the chapters that were run, in order."""
-    frontier = next((one for one in known if one.section == _FRONTIER), None)
-    outputs = _outputs(frontier)
-    specs = [spec for spec in map(spec_of, outputs) if spec is not None]
-    charts = Charts("the index")
-    ran = {one.name: one for one in known}
-    listed = []
-    for name in sorted({*names(notebooks), *ran}, key=lambda name: name.rpartition("/")[2]):
-        if name in ran:
-            one = ran[name]
-            listed.append({"href": one.page, "title": one.title, "wall": wall(reports, one)})
+def _chapters(pages: list[Page]) -> list[dict]:
+    """A line a chapter of the catalogue; those that were not run have no link."""
+    by_key = {page.chapter.key: page for page in pages}
+    lines = []
+    for chapter in catalogue.chapters():
+        page = by_key.get(chapter.key)
+        if page is None:
+            notebook = read(paths.NOTEBOOKS / f"{chapter.notebook}.ipynb")
+            line = {"href": None, "title": title(notebook, chapter.notebook), "wall": None}
         else:
-            missing = read(notebooks / f"{name}.ipynb")
-            listed.append({"href": None, "title": title(missing, name), "wall": None})
+            line = {"href": page.path, "title": page.title, "wall": wall(chapter)}
+        lines.append(line)
+    return lines
+
+
+def content(pages: list[Page]) -> dict:
+    """What ``index.html.j2`` shows, by name. ``pages``: of the chapters that were run, in order."""
+    headline = next((page for page in pages if page.chapter.key == frontier.KEY), None)
+    charts = Charts("the index")
+    lines = _chapters(pages)
     return {
-        "frontier": frontier,
-        "charts": [charts(spec) for spec in specs],
-        "best": _best(outputs),
-        "verdicts": _verdicts(results / "claims" / "verdicts.json"),
-        "chapters": listed,
-        "total": sum(entry["wall"]["seconds"] for entry in listed if entry["wall"]),
+        "frontier": headline,
+        "charts": [charts(spec) for spec in _specs(headline)],
+        "best": _best(),
+        "verdicts": _verdicts(),
+        "chapters": lines,
+        "total": sum(line["wall"]["seconds"] for line in lines if line["wall"]),
     }

@@ -1,4 +1,4 @@
-"""The chapters that were run, in reading order, with their titles and links between them."""
+"""The pages of the chapters that were run, in the catalogue's order, and links between them."""
 
 import json
 import posixpath
@@ -9,41 +9,36 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from embedstudy.core import catalogue, paths
+from embedstudy.core.catalogue import Chapter
 from embedstudy.core.errors import StudyError
-from embedstudy.core.params import section_name
-
-PARTS = {"": "", "tables": "Tables", "encoders": "Encoders", "codes": "Codes"}
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """An executed notebook; ``name`` is its path below ``notebooks`` without the suffix."""
+class Page:
+    """The page of a chapter that was run: its line in the catalogue and its executed notebook."""
 
-    name: str
+    chapter: Chapter
     title: str
     notebook: NotebookNode = field(repr=False)
 
     @property
-    def section(self) -> str:
-        """The name of its folders below ``results`` and ``reports``."""
-        return section_name(self.name)
+    def path(self) -> str:
+        """Path of the page below ``reports``.
 
-    @property
-    def page(self) -> str:
-        """Path of its page below ``reports``."""
-        return f"{self.name}.html"
+        In a folder of their own: DVC empties it before the report is rendered, and what chapters
+        measured lies in the folders of the places.
+        """
+        return f"pages/{self.chapter.notebook}.html"
 
     @property
     def part(self) -> str:
-        """Heading above it in the navigation; empty for the first chapter."""
-        folder = posixpath.dirname(self.name)
-        if not folder and self.name.startswith("9"):
-            return "Across chapters"
-        return PARTS.get(folder, folder.capitalize())
+        """Heading above it in the navigation: its notebook's folder, empty where it has none."""
+        return posixpath.dirname(self.chapter.notebook).capitalize()
 
-    def link(self, page: str) -> str:
-        """Relative link from this chapter's page to ``page``."""
-        return posixpath.relpath(page, posixpath.dirname(self.page) or ".")
+    def link(self, path: str) -> str:
+        """Relative link from this page to another ``path`` below ``reports``."""
+        return posixpath.relpath(path, posixpath.dirname(self.path) or ".")
 
 
 def title(notebook: NotebookNode, name: str) -> str:
@@ -69,24 +64,23 @@ def read(path: Path) -> NotebookNode:
     return notebook
 
 
-def names(folder: Path) -> list[str]:
-    """Chapters below ``folder`` in reading order, which is that of their numbers."""
-    found = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.ipynb")]
-    kept = [path for path in found if ".ipynb_checkpoints" not in path.parts]
-    return [path.as_posix() for path in sorted(kept, key=lambda path: (path.name, path.parts))]
+def executed() -> list[Page]:
+    """The pages of the chapters below ``reports/notebooks``, in reading order.
 
-
-def executed(reports: Path) -> list[Chapter]:
-    """The chapters below ``reports/notebooks``; raises ``StudyError`` if there are none."""
-    folder = reports / "notebooks"
-    found = names(folder)
-    if not found:
+    Notebooks that the catalogue does not list are left out. Raises ``StudyError`` if there are none.
+    """
+    folder, pages = paths.REPORTS / "notebooks", []
+    for chapter in catalogue.chapters():
+        path = folder / f"{chapter.notebook}.ipynb"
+        if path.is_file():
+            notebook = read(path)
+            pages.append(Page(chapter, title(notebook, chapter.notebook), notebook))
+    if not pages:
         raise StudyError(f"No chapter was run yet, {folder} is empty: run 'dvc repro' first.")
-    read_ones = [(name, read(folder / f"{name}.ipynb")) for name in found]
-    return [Chapter(name, title(notebook, name), notebook) for name, notebook in read_ones]
+    return pages
 
 
-def wall(reports: Path, chapter: Chapter) -> dict | None:
-    """Profile and seconds of the run that made ``chapter``, or None where not recorded."""
-    path = reports / chapter.section / "wall.json"
+def wall(chapter: Chapter) -> dict | None:
+    """Profile and seconds of the chapter's last run, or None where not recorded."""
+    path = paths.REPORTS / chapter.key / "wall.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,8 +1,8 @@
-"""``python -m embedstudy.report.record NAME``: keep the rows of a study in git, with their origin.
+"""``python -m embedstudy.report.record NAME KEY...``: keep the rows of a study in git, with their origin.
 
 For studies that are not the default one (another data set, other parameters, the ``full`` profile):
 writes ``results/full/NAME.json``, one line a method, budget and seed with the environment they were
-run in, and ``results/full/NAME.svg``, the frontier over all chapters where there is one.
+run in, and ``results/full/NAME.svg``, the frontier over the chapters named, where there is one.
 ``--published AUC`` draws a published figure of the uncompressed table beside the one measured here. Of
 chapters on encoders and codes, the verdicts on their claims are kept too: rows alone would not give
 their intervals.
@@ -11,15 +11,17 @@ their intervals.
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 
 import altair as alt
 import polars as pl
 
 from embedstudy import figures
-from embedstudy.core import files, paths
+from embedstudy.core import catalogue, files, paths
+from embedstudy.core.catalogue import Chapter
 from embedstudy.core.errors import StudyError
 from embedstudy.pipeline.provenance import environment
-from embedstudy.study.codes import findings as code_questions
+from embedstudy.study.codes.findings import kinds
 from embedstudy.study.evidence import claims
 from embedstudy.study.evidence.comparisons import collect
 from embedstudy.study.evidence.text_evidence import TextEvidence
@@ -36,18 +38,51 @@ _RESAMPLES = 1000
 def settings(rows: pl.DataFrame) -> dict:
     """What all runs have in common: dimensions and hyper-parameters."""
     names = [n for n in rows.columns if n.startswith(_SETTINGS)]
-    names += ["dim", "init_std", "min_count", "events", "length"]
+    names += ["dim", "init_std", "length"]
     return {n: rows[n][0] for n in names if n in rows.columns and rows[n].n_unique() == 1}
 
 
-def record(name: str, chapters: list[str], published: float | None) -> None:
-    """Write ``results/full/<name>.json`` and ``.svg`` from the rows of ``chapters``, of one place."""
-    rows, verdicts = collect(chapters).rows, []
-    place = rows["place"][0]
-    if place != "tables":
-        rows, verdicts = TextEvidence.collect(chapters).rows, _verdicts(chapters)
+def _chapters(names: list[str]) -> list[Chapter]:
+    """The chapters of these keys, all of one place."""
+    chapters = [catalogue.find(name) for name in names]
+    places = {chapter.group for chapter in chapters}
+    if len(places) > 1 or not places <= set(catalogue.PLACES):
+        raise StudyError(
+            f"A record is of chapters of one place, not of {', '.join(names)}: name those of one of "
+            f"{', '.join(catalogue.PLACES)}."
+        )
+    return chapters
+
+
+def _preparation(datasets: Iterable[str]) -> dict:
+    """How each data set was prepared, where that is on this machine: its size and vocabularies."""
+    described = {name: paths.PREPARED / name / "spec.json" for name in datasets}
+    return {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name, path in described.items()
+        if path.is_file()
+    }
+
+
+def record(name: str, names: list[str], published: float | None = None) -> None:
+    """Write ``results/full/<name>.json`` and ``.svg`` from the rows of chapters of one place.
+
+    ``names``: keys of the chapters in the catalogue. ``published``: a quality of the uncompressed
+    table. Raises ``StudyError`` for chapters of several places and for chapters without rows.
+    """
+    chapters = _chapters(names)
+    place, keys = chapters[0].group, [chapter.key for chapter in chapters]
+    if place == "tables":
+        rows, verdicts = collect(keys).rows, []
+    else:
+        rows, verdicts = TextEvidence.collect(keys).rows, _verdicts(keys)
     kept = rows.select([c for c in _COLUMNS if c in rows.columns])
-    content = {"settings": settings(rows), "environment": environment(), "rows": kept.to_dicts()}
+    content = {
+        "settings": settings(rows),
+        "data": _preparation(rows["dataset"].unique(maintain_order=True)),
+        "environment": environment(),
+        "rows": kept.to_dicts(),
+    }
     if published is not None:
         content["published_full_table_auc"] = published
     if verdicts:
@@ -68,13 +103,13 @@ def _chart(place: str, rows: pl.DataFrame, published: float | None) -> alt.TopLe
     if (sized["method"] == "full").all():
         return None
     if place == "codes":
-        return figures.families(code_questions.kinds(sized), axes=figures.CODES)
+        return figures.families(kinds(sized), axes=figures.CODES)
     return figures.frontier(sized, axes=figures.ENCODERS)
 
 
-def _verdicts(chapters: list[str]) -> list[dict]:
+def _verdicts(keys: list[str]) -> list[dict]:
     """The verdicts on the claims that ``claims.yaml`` makes on these chapters."""
-    gathered = {name: TextEvidence.collect([name], _RESAMPLES) for name in chapters}
+    gathered = {key: TextEvidence.collect([key], _RESAMPLES) for key in keys}
     verdicts = claims.evaluate(gathered, claims.read(paths.ROOT / "claims.yaml"))
     if verdicts.is_empty():
         return []
@@ -84,11 +119,11 @@ def _verdicts(chapters: list[str]) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="of the files in results/full")
-    parser.add_argument("chapters", nargs="+", help="sections such as baselines")
+    parser.add_argument("keys", nargs="+", help="of chapters of one place: as below results/")
     parser.add_argument("--published", type=float, help="a published AUC of the full table")
     arguments = parser.parse_args()
     try:
-        record(arguments.name, arguments.chapters, arguments.published)
+        record(arguments.name, arguments.keys, arguments.published)
     except StudyError as error:
         sys.exit(f"error: {error}")
 

@@ -4,6 +4,7 @@ Every page is one file that loads nothing: style, scripts and charts are inside,
 """
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 from markupsafe import Markup
@@ -11,9 +12,9 @@ from pygments.formatters import HtmlFormatter
 
 from embedstudy.core import files, paths
 from embedstudy.pipeline import provenance
-from embedstudy.report import body, costs, index, pages
-from embedstudy.report.charts import TEMPLATES, bundle, templates
-from embedstudy.report.pages import Chapter
+from embedstudy.report import TEMPLATES, body, costs, index
+from embedstudy.report.charts import bundle, templates
+from embedstudy.report.pages import Page, executed, wall
 
 _CODE = {"light": "xcode", "dark": "github-dark"}  # pygments styles
 
@@ -30,35 +31,43 @@ def _css() -> Markup:
     return Markup("\n".join([*coloured, (TEMPLATES / "style.css").read_text(encoding="utf-8")]))
 
 
-def _frame(page: str, title: str, known: list[Chapter], charts: int, link) -> dict:
-    """What every page holds: its title, the navigation, and the bundle if it has charts."""
+def _navigation(path: str, pages: list[Page], link: Callable[[str], str]) -> list[dict]:
+    """The parts of the study, each with the entries of its pages; ``path``: of the page shown."""
     parts: list[dict] = []
-    for one in known:
-        if not parts or parts[-1]["title"] != one.part:
-            parts.append({"title": one.part, "entries": []})
-        entry = {"href": link(one.page), "title": one.title, "here": one.page == page}
+    for page in pages:
+        heading = page.part or ("Across chapters" if parts else "")
+        if not parts or parts[-1]["title"] != heading:
+            parts.append({"title": heading, "entries": []})
+        entry = {"href": link(page.path), "title": page.title, "here": page.path == path}
         parts[-1]["entries"].append(entry)
+    return parts
+
+
+def _frame(
+    path: str, title: str, pages: list[Page], charts: int, link: Callable[[str], str]
+) -> dict:
+    """What every page holds: its title, the navigation, and the bundle if it has charts."""
     return {
         "title": title,
-        "here": page,
+        "here": path,
         "home": link("index.html"),
-        "parts": parts,
+        "parts": _navigation(path, pages, link),
         "css": _css(),
         "bundle": Markup(bundle()) if charts else "",
     }
 
 
-def _neighbour(known: list[Chapter], place: int, chapter: Chapter) -> dict | None:
-    if not 0 <= place < len(known):
+def _neighbour(page: Page, pages: list[Page], step: int) -> dict | None:
+    place = pages.index(page) + step
+    if not 0 <= place < len(pages):
         return None
-    return {"href": chapter.link(known[place].page), "title": known[place].title}
+    return {"href": page.link(pages[place].path), "title": pages[place].title}
 
 
-def chapter_page(chapter: Chapter, known: list[Chapter], reports: Path, results: Path) -> str:
-    """HTML of a chapter's page. ``known``: all chapters, in reading order."""
-    inside = body.render(chapter)
-    place = known.index(chapter)
-    frame = _frame(chapter.page, chapter.title, known, inside.charts, chapter.link)
+def chapter_page(page: Page, pages: list[Page]) -> str:
+    """HTML of a chapter's page. ``pages``: all of them, in reading order."""
+    inside = body.render(page)
+    frame = _frame(page.path, page.title, pages, inside.charts, page.link)
     return (
         templates()
         .get_template("chapter.html.j2")
@@ -66,45 +75,35 @@ def chapter_page(chapter: Chapter, known: list[Chapter], reports: Path, results:
             frame,
             headings=[*inside.headings, ("costs", "Measured on this machine")],
             body=Markup(inside.html),
-            measured=costs.measured(chapter.section, reports, results),
+            costs=costs.tables(page.chapter),
             identity=costs.TEXT,
-            wall=pages.wall(reports, chapter),
-            before=_neighbour(known, place - 1, chapter),
-            after=_neighbour(known, place + 1, chapter),
+            wall=wall(page.chapter),
+            before=_neighbour(page, pages, -1),
+            after=_neighbour(page, pages, 1),
         )
     )
 
 
-def index_page(
-    known: list[Chapter], reports: Path, results: Path, notebooks: Path, made: dict
-) -> str:
-    """HTML of the index. ``made``: provenance, as of ``provenance.environment``."""
-    content = index.content(known, reports, results, notebooks)
+def index_page(pages: list[Page], origin: dict) -> str:
+    """HTML of the index. ``origin``: of the results, as of ``provenance.environment``."""
+    content = index.content(pages)
     title = "How small can an embedding be?"
-    frame = _frame("index.html", title, known, len(content["charts"]), lambda page: page)
-    return (
-        templates().get_template("index.html.j2").render(frame, headings=[], made=made, **content)
-    )
+    frame = _frame("index.html", title, pages, len(content["charts"]), lambda path: path)
+    template = templates().get_template("index.html.j2")
+    return template.render(frame, headings=[], origin=origin, **content)
 
 
-def render(
-    reports: Path = paths.REPORTS,
-    results: Path = paths.RESULTS,
-    notebooks: Path = paths.NOTEBOOKS,
-    made: dict | None = None,
-) -> Path:
-    """Write ``<chapter>.html`` for every notebook below ``reports/notebooks``, and ``index.html``.
+def render(origin: dict | None = None) -> Path:
+    """Write ``pages/<chapter>.html`` for every chapter that was run, and ``index.html``.
 
-    ``results``: where claims and the names of runs are read. ``notebooks``: the chapters there
-    are, to tell which were not run. ``made``: provenance, of this machine and checkout by default.
-    Returns the path of the index. Pages are written only once all of them could be made.
+    ``origin``: where the results come from, this machine and checkout by default. Returns the path
+    of the index. Pages are written only once all of them could be made.
 
     Raises ``StudyError``: no executed notebook, or one that is unreadable or cannot be drawn.
     """
-    known = pages.executed(reports)
-    written = {one.page: chapter_page(one, known, reports, results) for one in known}
-    made = made or provenance.environment()
-    written["index.html"] = index_page(known, reports, results, notebooks, made)
-    for page, html in written.items():
-        files.write_bytes(reports / page, html.encode())
-    return reports / "index.html"
+    pages = executed()
+    texts = {page.path: chapter_page(page, pages) for page in pages}
+    texts["index.html"] = index_page(pages, origin or provenance.environment())
+    for path, html in texts.items():
+        files.write_bytes(paths.REPORTS / path, html.encode())
+    return paths.REPORTS / "index.html"

@@ -1,4 +1,4 @@
-"""``python -m embedstudy.report.summary CHAPTER...``: rows -> the small files that git keeps.
+"""``python -m embedstudy.report.summary``: rows -> the small files that git keeps.
 
 Metrics for ``dvc metrics diff``, a series for ``dvc plots diff`` and the frontier as SVG for the
 README: deterministic, and written apart from the expensive stages, so that those keep their cache.
@@ -11,14 +11,13 @@ import sys
 import polars as pl
 
 from embedstudy import figures
-from embedstudy.core import files, paths
+from embedstudy.core import catalogue, files, paths
 from embedstudy.core.errors import StudyError
-from embedstudy.measure.units import AUC, POINTS, Quality
+from embedstudy.figures.axes import Axes
+from embedstudy.measure.units import AUC, POINTS, Quality, budget_name
 from embedstudy.study.codes.findings import kinds
-from embedstudy.study.evidence.comparisons import budget_name, collect, summary
+from embedstudy.study.evidence.comparisons import collect, summary
 from embedstudy.study.evidence.text_evidence import TextEvidence
-
-FOLDER = paths.RESULTS / "summary"
 
 
 def metrics(table: pl.DataFrame, quality: Quality = AUC) -> dict:
@@ -37,7 +36,7 @@ def metrics(table: pl.DataFrame, quality: Quality = AUC) -> dict:
 
 def points(table: pl.DataFrame) -> list[dict]:
     """One point a method and budget, for ``dvc plots``; runs without a quality are left out."""
-    known = table.drop_nulls("test_auc").sort("dataset", "backbone", "label", "serve_bytes")
+    lines = table.drop_nulls("test_auc").sort("dataset", "backbone", "label", "serve_bytes")
     return [
         {
             "panel": f"{line['dataset']}, {line['backbone']}",
@@ -46,45 +45,44 @@ def points(table: pl.DataFrame) -> list[dict]:
             "serve_bytes": line["serve_bytes"],
             "test_auc": round(line["test_auc"], 5),
         }
-        for line in known.to_dicts()
+        for line in lines.to_dicts()
     ]
 
 
 def _save(name: str, content: object) -> None:
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    files.write_bytes(FOLDER / f"{name}.json", text.encode())
+    files.write_bytes(paths.RESULTS / "summary" / f"{name}.json", text.encode())
 
 
-def write(chapters: list[str]) -> None:
-    """Write ``results/summary``: metrics.json, frontier.json and a frontier SVG a data set."""
-    rows = collect(chapters).rows
+def _draw(name: str, rows: pl.DataFrame, axes: Axes) -> None:
+    """A frontier of all families as SVG for each data set."""
+    for (dataset,), group in rows.group_by("dataset", maintain_order=True):
+        path = paths.RESULTS / "summary" / f"{name}-{dataset}.svg"
+        figures.save_svg(figures.families(group, axes=axes), path)
+
+
+def write_tables() -> None:
+    """Write metrics.json, frontier.json and a frontier a data set, over all chapters on tables."""
+    rows = collect(chapter.key for chapter in catalogue.of_place("tables")).rows
     table = summary(rows)
     _save("metrics", metrics(table))
     _save("frontier", points(table))
-    for dataset in rows["dataset"].unique(maintain_order=True):
-        chart = figures.families(rows.filter(pl.col("dataset") == dataset))
-        figures.save_svg(chart, FOLDER / f"frontier-{dataset}.svg")
+    _draw("frontier", rows, figures.TABLES)
 
 
-def write_codes(chapters: list[str]) -> None:
-    """Write codes.json and a frontier SVG for the tasks that every machine has, docs and reviews."""
-    rows = TextEvidence.collect(chapters).rows
+def write_codes() -> None:
+    """Write codes.json and a frontier for the tasks that every machine has, docs and reviews."""
+    rows = TextEvidence.collect(chapter.key for chapter in catalogue.of_place("codes")).rows
     rows = rows.filter(pl.col("dataset").is_in(["docs", "reviews"]))
     _save("codes", metrics(summary(rows, POINTS), POINTS))
-    for (task,), group in kinds(rows).group_by("dataset", maintain_order=True):
-        chart = figures.families(group, axes=figures.CODES)
-        figures.save_svg(chart, FOLDER / f"frontier-codes-{task}.svg")
+    _draw("frontier-codes", kinds(rows), figures.CODES)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapters", nargs="+", help="on tables: sections such as baselines")
-    parser.add_argument("--codes", nargs="*", default=[], help="on codes")
-    arguments = parser.parse_args()
+    argparse.ArgumentParser(description=__doc__).parse_args()
     try:
-        write(arguments.chapters)
-        if arguments.codes:
-            write_codes(arguments.codes)
+        write_tables()
+        write_codes()
     except StudyError as error:
         sys.exit(f"error: {error}")
 

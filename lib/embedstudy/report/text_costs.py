@@ -1,9 +1,11 @@
 """What was measured about encoders and codes on this machine, for the foot of their pages."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import polars as pl
+
+from embedstudy.core import paths
+from embedstudy.core.catalogue import Chapter
 
 # Prefix of the columns of a chapter's times, one a task -> heading of their mean, digits.
 _CODES = {
@@ -46,9 +48,10 @@ def _encoder_lines(times: pl.DataFrame) -> Iterator[tuple[str, float]]:
                 yield words.format(name.partition(".")[2]), measured[0]
 
 
-def tables(section: str, reports: Path, results: Path) -> tuple[list[str], list[list[str]]] | None:
-    """Headings and lines for a section's page; None where nothing of the kind was measured."""
-    times, rows = reports / section / "times.parquet", results / section / "rows.parquet"
+def table(chapter: Chapter) -> tuple[list[str], list[list[str]]] | None:
+    """Headings and lines for a chapter's page; None where nothing of the kind was measured."""
+    times = paths.REPORTS / chapter.key / "times.parquet"
+    rows = paths.RESULTS / chapter.key / "rows.parquet"
     if not (times.is_file() and rows.is_file()):
         return None
     measured = pl.read_parquet(times)

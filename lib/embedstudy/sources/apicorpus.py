@@ -26,13 +26,15 @@ import polars as pl
 from tqdm import tqdm
 
 from embedstudy.core.errors import StudyError
-from embedstudy.sources import manifest, nearduplicates
-from embedstudy.sources.ctr import replacing
-from embedstudy.sources.output import write_spec
+from embedstudy.core.rules import COUNT
+from embedstudy.sources.core import command, manifest, nearduplicates
+from embedstudy.sources.core.ctr import replacing
+from embedstudy.sources.core.output import write_spec
+from embedstudy.sources.core.wheels import Wheel
 from embedstudy.sources.parsing import CLASS, MODULE, parse
-from embedstudy.sources.wheels import Wheel
 
 CHUNK = 100  # modules a task; a part of the format, since it does not depend on the workers
+RULES = {"packages": (COUNT, [str], None), "workers": (COUNT, None)}
 CALLS = {"unit": pl.UInt32, **dict.fromkeys(("receiver", "previous", "shape", "called"), pl.String)}
 # Tests, copies of other packages and generated code are not the package's own API use.
 _SKIPPED = re.compile(
@@ -199,3 +201,7 @@ def _describe(units: pl.DataFrame, calls: pl.DataFrame, chunks: list, unreadable
     lost = sum(unreadable)
     packages = {row.pop("package"): row for row in counts.iter_rows(named=True)}
     return {"name": "corpus", "packages": packages, "total": totals, "unreadable_modules": lost}
+
+
+if __name__ == "__main__":
+    command.main("corpus", prepare, RULES)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.sources.ctr import random_splits, write_ctr
-from embedstudy.sources.raw_files import check_columns, check_header, locate, parsing, streamed
+from embedstudy.sources.core.ctr import random_splits, write_ctr
+from embedstudy.sources.core.raw_files import check_columns, check_header, locate, parsing, streamed
 
-SOURCE = "train (unpacked from train.gz) of Avazu's Click-Through Rate Prediction on Kaggle"
-FILES = ["train.csv|train"]
+SOURCE = "train.gz (unpacked or not) of Avazu's Click-Through Rate Prediction on Kaggle"
+FILES = ["train.csv|train|train.gz"]
 TEXT = [
     "site_id",
     "site_domain",
@@ -44,8 +44,10 @@ def calendar(stamp: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def prepare(directory: Path, folder: Path, *, min_count: int = 2, seed: int = 0) -> dict:
-    """Prepare ``directory/train`` (or ``train.csv``) into ``folder``; return the specification.
+def prepare(
+    directory: Path, folder: Path, *, min_count: int = 2, seed: int = 0, events: int | None = None
+) -> dict:
+    """Prepare ``train``, ``train.csv`` or ``train.gz`` into ``folder``; return the specification.
 
     Raises ``StudyError`` when the file is missing, empty or not in the format above.
     """
@@ -67,6 +69,7 @@ def prepare(directory: Path, folder: Path, *, min_count: int = 2, seed: int = 0)
             Path(folder),
             name="avazu",
             min_count=min_count,
+            events=events,
             protocol=(
                 f"Random 8:1:1 by line (seed {seed}), id dropped, timestamp as hour, weekday and "
                 f"weekend, training counts below {min_count} share a row; after BARS Avazu_x4 "

@@ -16,13 +16,16 @@ import numpy as np
 import polars as pl
 
 from embedstudy.core.errors import StudyError
+from embedstudy.core.rules import COUNT
 from embedstudy.core.seeding import numpy_generator
-from embedstudy.sources.ctr import write_ctr
-from embedstudy.sources.nearduplicates import COLUMNS, distinct
-from embedstudy.sources.splitting import random_parts
+from embedstudy.sources.core import command
+from embedstudy.sources.core.ctr import write_ctr
+from embedstudy.sources.core.nearduplicates import COLUMNS, distinct
+from embedstudy.sources.core.splitting import random_parts
 
 PLACE = ["package", "module", "class", "function"]
 FIELDS = [*PLACE, "receiver", "previous", "shape", "called"]
+RULES = command.CTR_RULES | {"negatives": COUNT}
 PROTOCOL = (
     "Python API calls: {negatives} negative(s) per real call, the called name drawn by its "
     "frequency within the split; near-identical functions removed, then a random 8:1:1 split of "
@@ -30,7 +33,15 @@ PROTOCOL = (
 )
 
 
-def prepare(corpus: Path, out: Path, *, seed: int, min_count: int, negatives: int = 1) -> None:
+def prepare(
+    corpus: Path,
+    out: Path,
+    *,
+    seed: int,
+    min_count: int,
+    negatives: int = 1,
+    events: int | None = None,
+) -> None:
     """Write the prepared set ``out`` from the parsed corpus.
 
     Args:
@@ -40,6 +51,7 @@ def prepare(corpus: Path, out: Path, *, seed: int, min_count: int, negatives: in
         min_count: values in fewer training events, negatives included, share the field's row 0; a
             value of the context is in ``1 + negatives`` events per real call.
         negatives: per real call.
+        events: take a random sample of that many, negatives included; None for all.
     """
     if negatives < 1:
         raise StudyError(f"prepare.calls: negatives is {negatives}, at least 1 is needed.")
@@ -48,7 +60,9 @@ def prepare(corpus: Path, out: Path, *, seed: int, min_count: int, negatives: in
         for split, calls in split_calls(corpus, seed).items()
     }
     protocol = PROTOCOL.format(negatives=negatives, seed=seed)
-    write_ctr(splits, FIELDS, out, name="calls", min_count=min_count, protocol=protocol)
+    write_ctr(
+        splits, FIELDS, out, name="calls", min_count=min_count, protocol=protocol, events=events
+    )
 
 
 def split_calls(corpus: Path, seed: int) -> dict[str, pl.DataFrame]:
@@ -83,3 +97,7 @@ def with_negatives(
     return calls.drop("called")[real].select(
         pl.Series("label", label), pl.exclude("unit"), calls["called"][source].alias("called")
     )
+
+
+if __name__ == "__main__":
+    command.main("calls", prepare, RULES, corpus=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.sources.ctr import random_splits, write_ctr
-from embedstudy.sources.raw_files import check_columns, locate, parsing, scan_tsv
+from embedstudy.sources.core.ctr import random_splits, write_ctr
+from embedstudy.sources.core.raw_files import check_columns, locate, parsing, scan_tsv
 
 SOURCE = (
     "train.txt of the Criteo Display Advertising Challenge on Kaggle "
@@ -37,7 +37,9 @@ def bucket(count: pl.Expr) -> pl.Expr:
     return pl.when(count > 2).then(large).otherwise(count)
 
 
-def prepare(directory: Path, folder: Path, *, min_count: int = 10, seed: int = 0) -> dict:
+def prepare(
+    directory: Path, folder: Path, *, min_count: int = 10, seed: int = 0, events: int | None = None
+) -> dict:
     """Prepare ``directory/train.txt`` into ``folder``; return the specification.
 
     Raises ``StudyError`` when the file is missing, empty or not in the format above.
@@ -54,6 +56,7 @@ def prepare(directory: Path, folder: Path, *, min_count: int = 10, seed: int = 0
             Path(folder),
             name="criteo",
             min_count=min_count,
+            events=events,
             protocol=(
                 f"Random 8:1:1 by line (seed {seed}), counts above 2 bucketed by floor(ln(x)^2), "
                 f"training counts below {min_count} share a row; after BARS Criteo_x4 "

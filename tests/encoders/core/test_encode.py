@@ -109,3 +109,11 @@ def test_unreadable_texts_are_one_sentence(tmp_path, content, message):
     with pytest.raises(StudyError, match=message) as raised:
         read_texts(path)
     assert str(path) in str(raised.value)
+
+
+def test_progress_is_told_to_whoever_asks(encoder):
+    shares = []
+    encode(encoder, TEXTS, tokens=24, progress=shares.append)
+    assert shares == sorted(shares)
+    assert len(shares) > 2
+    assert shares[-1] == 1

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -9,7 +10,7 @@ from embedstudy.core.errors import StudyError
 from embedstudy.core.paths import DATA
 from embedstudy.encoders.core import pretrained
 from embedstudy.encoders.core.pretrained import extract, load_encoder
-from embedstudy.sources import manifest
+from embedstudy.sources.core import manifest
 
 
 def test_loads_in_float32_for_evaluation(encoder_folder):
@@ -35,6 +36,14 @@ def test_a_damaged_encoder_is_one_sentence(encoder_folder, tmp_path, damaged):
     with pytest.raises(StudyError, match="cannot be loaded as an encoder") as raised:
         load_encoder(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_an_encoder_without_its_tokenizer_is_refused(encoder_folder, tmp_path):
+    shutil.copytree(encoder_folder, tmp_path / "copy")
+    for file in (tmp_path / "copy").glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(StudyError, match="holds no tokenizer, so every word would be unknown"):
+        load_encoder(tmp_path / "copy")
 
 
 def test_extract_takes_the_model_and_nothing_else(tmp_path, monkeypatch):

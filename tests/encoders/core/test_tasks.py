@@ -1,3 +1,4 @@
+import fake_beir
 import numpy as np
 import polars as pl
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
 from embedstudy.encoders.core import tasks
+from embedstudy.sources.core import beir
 
 
 @pytest.fixture
@@ -70,7 +72,9 @@ def test_training_texts_never_come_from_the_test_split(prepared, tmp_path):
 @pytest.mark.parametrize(
     ("name", "limits", "sentence"),
     [
-        ("nonsense", {}, "no task 'nonsense': choose from docs"),
+        ("nonsense", {}, "no task 'nonsense': known are .*docs.*official beir --name nonsense"),
+        ("scifcat", {}, "no task 'scifcat': did you mean 'scifact'?"),
+        ("../docs", {}, "no task '../docs'"),
         ("STS-B", {"queries": 3}, "'STS-B' cannot be limited by 'queries'"),
         ("docs", {"questions": 3}, "'docs' cannot be limited by 'questions'"),
     ],
@@ -80,6 +84,62 @@ def test_wrong_tasks_are_one_sentence(prepared, name, limits, sentence):
         tasks.load(name, **limits)
 
 
+def test_what_asks_in_training_is_distinct_and_not_empty(prepared, tmp_path):
+    frame = pl.DataFrame({"query": ["b", "a", " ", "b"], "document": ["1", "2", "3", "4"]})
+    frame.write_parquet(tmp_path / "docs" / "train.parquet")
+    assert tasks.training_queries("docs").to_list() == ["b", "a"]
+
+
 def test_only_docs_and_reviews_have_training_texts(prepared):
     with pytest.raises(StudyError, match="'scifact' has no training texts"):
         tasks.training_texts("scifact", 3)
+
+
+def prepare_beir(folder, tmp_path):
+    fake_beir.write(tmp_path / "raw", fake_beir.files())
+    beir.prepare(tmp_path / "raw", folder)
+
+
+def test_a_prepared_beir_folder_is_a_task_of_its_name(prepared, tmp_path):
+    with pytest.raises(StudyError, match="no task 'touche'"):
+        tasks.check("touche", {})
+    prepare_beir(tmp_path / "touche", tmp_path)
+    task = tasks.load("touche")
+    assert [len(texts) for texts in task.text_lists()] == [3, 2]
+    assert tasks.is_task("touche")
+    assert tasks.is_retrieval("touche")
+    assert tasks.available(["touche"]) == tasks.prepared({"tasks": {"touche": {}}}) == ["touche"]
+    assert tasks.training_kinds("touche") == ("docs", "reviews")
+    with pytest.raises(StudyError, match="'touche' cannot be limited by 'queries': only docs and"):
+        tasks.check("touche", {"queries": 1})
+    with pytest.raises(StudyError, match="no task 'touch': did you mean 'touche'"):
+        tasks.check("touch", {})
+
+
+@pytest.mark.parametrize("spec", ['{"kind": "clicks"}', "[]", "{", None])
+def test_a_folder_that_is_no_retrieval_set_is_no_task(prepared, tmp_path, spec):
+    prepare_beir(tmp_path / "touche", tmp_path)
+    if spec is None:
+        (tmp_path / "touche" / "qrels.parquet").unlink()
+    else:
+        (tmp_path / "touche" / "spec.json").write_text(spec)
+    assert not tasks.is_task("touche")
+
+
+def test_names_do_not_lead_out_of_the_folder(prepared, tmp_path, monkeypatch):
+    prepare_beir(tmp_path / "outside", tmp_path)
+    (tmp_path / "inside").mkdir()
+    monkeypatch.setattr(paths, "PREPARED", tmp_path / "inside")
+    assert not tasks.is_task("../outside")
+    assert not tasks.is_task(str(tmp_path / "outside"))
+    assert not tasks.is_task("")
+
+
+def test_a_run_lists_the_modules_its_tasks_are_found_in():
+    text = "embedstudy.sources.text"
+    assert tasks.modules(["STS12", "docs"]) == [
+        f"{text}.docs",
+        f"{text}.reviews",
+        f"{text}.sts_years",
+    ]
+    assert tasks.modules(["docs"]) == [f"{text}.docs"]

@@ -1,5 +1,7 @@
 """Runs on codes and on the baseline encoder, with a stand-in for the vectors of all-MiniLM-L6-v2."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +13,7 @@ from embedstudy.encoders.core import cache
 from embedstudy.report import text_costs
 from embedstudy.study.codes import run as codes_run
 from embedstudy.study.codes.grid import codec_runs
+from embedstudy.study.codes.settings import CodesSettings
 from embedstudy.study.encoder import vectors
 
 TASKS = {"docs": {"queries": 20, "documents": 60}}
@@ -41,10 +44,8 @@ def prepared(tmp_path, monkeypatch):
 
 
 def runs(*codecs, seeds=(0,)):
-    grid = codec_runs(
-        codecs, family="codes_fewer_bits", dim=DIM, seeds=list(seeds), tasks=TASKS,
-        training=TRAINING,
-    )  # fmt: skip
+    settings = CodesSettings(tasks=TASKS, training=TRAINING, seeds=list(seeds))
+    grid = codec_runs(codecs, DIM, settings)
     for run in grid:
         codes_run.check(run)
     return grid
@@ -73,7 +74,7 @@ def test_only_codecs_that_draw_at_random_are_run_for_every_seed():
     grid = runs(codes.Integer(), *codes.candidates(DIM, 2), *codes.candidates(DIM, 4), seeds=(0, 1))
     seeds = {}
     for run in grid:
-        seeds.setdefault(run["label"], set()).add(run["seed"])
+        seeds.setdefault(run.label, set()).add(run.seed)
     assert seeds["fp32"] == seeds["int8"] == seeds["binary"] == {0}
     assert seeds["itq"] == seeds["random-rotation"] == seeds["random-dims-binary"] == {0, 1}
 
@@ -98,10 +99,10 @@ def test_every_candidate_is_made_again_from_its_spec():
 def test_mistakes_are_one_sentence():
     (full,) = runs()
     with pytest.raises(StudyError, match="Unknown codec 'zip': choose one of full, float"):
-        codes_run.check(full | {"method": "zip"})
+        codes_run.check(replace(full, method="zip"))
     with pytest.raises(StudyError, match="Codec 'binary': .*unexpected keyword argument 'bytes'"):
-        codes_run.check(full | {"method": "binary", "options": {"bytes": 3}})
-    pairs = full | {"tasks": {"STS-B": {}}}
+        codes_run.check(replace(full, method="binary", options={"bytes": 3}))
+    pairs = replace(full, tasks={"STS-B": {}})
     with pytest.raises(StudyError, match="judged by retrieval, and task 'STS-B' is none"):
         codes_run.check(pairs)
 

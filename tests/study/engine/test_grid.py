@@ -1,28 +1,31 @@
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from fake_work import FakeRun
 
 from embedstudy.core import params
 from embedstudy.core.errors import StudyError
 from embedstudy.study.engine.grid import hash_data, run_grid
 from embedstudy.study.engine.progress import describe, remaining
-from embedstudy.study.engine.rows import flatten, frame, score_frame
+from embedstudy.study.engine.rows import array_frame, flatten, frame
 from embedstudy.study.engine.store import RunStore
 
 SCRIPT = Path(__file__).parents[2] / "toys" / "run_fake_grid.py"
-FILES = ("rows.parquet", "scores.parquet")
 
 
 def runs(*methods, seeds=(0, 1)):
-    return [{"method": m, "budget": 0.1, "seed": seed} for m in methods for seed in seeds]
+    return [FakeRun(method=m, seed=seed) for m in methods for seed in seeds]
 
 
 def grid(project, grid_runs, workers=0, folder="runs"):
@@ -50,8 +53,19 @@ def test_a_grid_writes_rows_scores_artefacts_and_times(project):
     result = grid(project, runs("mean"))
     rows = result.rows
     assert rows.columns == [
-        *("key", "method", "budget", "seed", "device", "mean", "undefined", "count"),
-        *("status", "error"),
+        *(
+            "key",
+            "place",
+            "backbone",
+            "family",
+            "method",
+            "label",
+            "budget",
+            "seed",
+            "dataset",
+            "lr",
+        ),
+        *("device", "mean", "undefined", "count", "status", "error"),
     ]
     assert rows["status"].to_list() == ["ok", "ok"]
     assert rows["undefined"].null_count() == 2
@@ -151,10 +165,10 @@ def test_failed_runs_are_retried_at_the_next_start_and_no_others(project):
         ([], "grid of chapter 'fake' is empty"),
         (runs("mean", "magic"), "magic 1/10 seed 0: Unknown method 'magic'"),
         (runs("mean", seeds=(0, 1, 0)), "mean 1/10 seed 0: twice in the grid 'fake'"),
-        ([{"method": "mean", "seed": {1}}], r"mean seed \{1\}: not JSON-safe"),
-        ([{"method": "mean", "seed": 0, "lr": float("nan")}], "mean seed 0: not JSON-safe"),
+        ([FakeRun(method="mean", options={"a": {1}})], r"mean 1/10 seed 0: not JSON-safe"),
+        ([FakeRun(method="mean", lr=float("nan"))], "mean 1/10 seed 0: not JSON-safe"),
         (
-            [{"method": "mean", "seed": 0, "dataset": "gone"}],
+            [FakeRun(method="mean", dataset="gone")],
             "no prepared data in .*prepared/gone: run 'dvc repro'",
         ),
     ],
@@ -176,7 +190,7 @@ def test_changed_data_repeat_the_runs_on_it(project):
     folder.mkdir(parents=True)
     (folder / "train.parquet").write_bytes(b"one")
     before = hash_data("toy")
-    toy = [run | {"dataset": "toy"} for run in runs("mean")]
+    toy = [replace(run, dataset="toy") for run in runs("mean")]
     grid(project, toy)
     grid(project, toy)
     assert len(executed(project)) == 2
@@ -194,11 +208,11 @@ def test_a_changed_method_repeats_its_own_runs(project, tmp_path, monkeypatch):
     both = runs("mean", "nan", seeds=(0,))
     grid(project, both)
     with (tmp_path / "fake_method.py").open("a") as file:
-        file.write("# better\n")
+        file.write("better = True\n")
     grid(project, both)
     assert executed(project) == ["mean 0", "nan 0", "mean 0"]
     with (tmp_path / "fake_work.py").open("a") as file:
-        file.write("# better\n")
+        file.write("better = True\n")
     grid(project, both)
     assert executed(project)[3:] == ["mean 0", "nan 0"]
 
@@ -220,17 +234,42 @@ def test_columns_keep_their_group_and_mixed_kinds_a_common_type():
         frame([{"seed": 0}], [{"seed": 1}])
 
 
-def test_shorter_scores_end_in_nulls():
-    shown = score_frame({"a": np.ones(3), "b": np.zeros(1)})
+def test_shorter_arrays_end_in_nulls():
+    shown = array_frame({"a": np.ones(3), "b": np.zeros(1)}, "float32")
     assert shown.to_dict(as_series=False) == {"a": [1, 1, 1], "b": [0, None, None]}
-    assert score_frame({}).shape == (0, 0)
+    assert array_frame({}, "float32").shape == (0, 0)
 
 
-def test_a_chapter_must_import_what_its_runs_execute(project, write_notebook, monkeypatch):
-    monkeypatch.setenv("EMBEDSTUDY_CHAPTER", "tables/10-demo")
-    write_notebook("tables/10-demo", ["seeds = [0]"])
-    with pytest.raises(StudyError, match=r"10-demo.ipynb runs embedstudy\S+ without importing it"):
-        grid(project, runs("mean"))
+def test_labels_are_published_beside_scores(project):
+    folder = project / "results" / "prepared" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "train.parquet").write_bytes(b"one")
+    result = grid(project, [replace(run, dataset="toy") for run in runs("mean")])
+    assert result.labels["toy"].to_list() == [0.0, 1.0] * 150
+    assert pl.read_parquet(project / "results" / "fake" / "labels.parquet").equals(result.labels)
+
+
+def test_a_model_that_two_budgets_buy_is_trained_once_and_the_rows_say_so(project):
+    budgets = (0.5, 0.1, 0.01)
+    stepped = [FakeRun(method="stepped", budget=budget) for budget in budgets]
+    for _ in range(2):
+        rows = grid(project, stepped, workers=2).rows
+        assert executed(project) == ["stepped 0"] * 2
+        assert rows["same_as_budget"].to_list() == [None, None, 0.1]
+        assert rows["mean"].n_unique() == 1
+    artefacts = [path.read_bytes() for path in (project / "results/fake/artefacts").iterdir()]
+    assert len(artefacts) == 3
+    grid(project, [*stepped, FakeRun(method="stepped", budget=0.2)])
+    assert executed(project) == ["stepped 0"] * 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_denormal_numbers_are_flushed_in_every_worker(project, workers):
+    one = runs("mean", seeds=(0,))
+    rows = run_grid(one, work="fake_arithmetic:work", chapter="fake", workers=workers).rows
+    assert rows["product"].to_list() == [0.0]
+    tiny = torch.tensor(1e-30) * torch.tensor(1e-15)
+    assert tiny.item() != 0, "outside of a grid nothing changes"
 
 
 def start(workers, count):
@@ -304,10 +343,24 @@ def test_progress_is_a_line_a_run_in_logs_and_a_bar_on_request(project, capsys, 
     assert "diverged: Loss is NaN" in shown
 
 
+def test_a_notebooks_cell_keeps_one_line_of_progress(project, monkeypatch):
+    written = []
+
+    class Handle:
+        def update(self, line):
+            written.append(repr(line))
+
+    monkeypatch.setattr("IPython.display.display", lambda line, display_id: Handle())
+    monkeypatch.setenv("EMBEDSTUDY_PROGRESS", "cell")
+    grid(project, runs("mean", seeds=(1,)))
+    grid(project, runs("mean", "nan", seeds=(1,)))
+    assert re.match(r"2/2 runs, 1 of them recorded before, \d s\nnan 1/10", written[-1])
+    assert "diverged: Loss is NaN" in written[-1]
+
+
 def test_a_run_in_words():
-    run = {"dataset": "calls", "method": "qr", "label": "QR (mul)", "budget": 0.001, "seed": 2}
+    run = FakeRun(method="qr", label="QR (mul)", budget=0.001, seed=2, dataset="calls")
     assert describe(run) == "calls QR (mul) 1/1000 seed 2"
-    assert describe({"budget": 1.0}) == "1"
     assert [remaining(s) for s in (42, 400, 9000)] == ["42 s left", "7 min left", "2.5 h left"]
 
 

@@ -1,13 +1,11 @@
 import json
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from embedstudy.core.errors import StudyError
-from embedstudy.study.engine import imports
-from embedstudy.study.engine.imports import closure, differences, rewrite, run_sources, source_hash
+from embedstudy.study.engine.imports import PACKAGE, closure, run_sources, source_hash
 
 FILES = {
     "__init__.py": "",
@@ -59,7 +57,7 @@ def names(files, package):
     ],
 )  # fmt: skip
 def test_the_closure_is_what_importing_executes(toy, module, reached):
-    assert names(imports(module, package=toy), toy) == reached
+    assert names(closure(module, package=toy), toy) == reached
 
 
 def test_the_closure_is_what_a_fresh_python_loads(tmp_path):
@@ -74,7 +72,7 @@ def test_the_closure_is_what_a_fresh_python_loads(tmp_path):
             "if n.split('.')[0] == 'embedstudy'))"
         )
         output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert sorted(output.stdout.split()) == [str(path) for path in imports(module)]
+        assert sorted(output.stdout.split()) == [str(path) for path in closure(module)]
 
 
 def test_a_notebooks_closure_is_that_of_its_code_cells(toy, tmp_path):
@@ -86,23 +84,23 @@ def test_a_notebooks_closure_is_that_of_its_code_cells(toy, tmp_path):
     notebook = tmp_path / "chapter.ipynb"
     notebook.write_text(json.dumps({"cells": cells}))
     reached = ["__init__.py", "base.py", "loops/__init__.py", "loops/one.py", "loops/two.py"]
-    assert names(imports(notebook, package=toy), toy) == reached
+    assert names(closure(notebook, package=toy), toy) == reached
 
 
 def test_an_edit_is_seen_and_what_cannot_be_read_is_named(toy):
-    before = source_hash(imports("toy.plain", package=toy), toy)
-    assert before == source_hash(imports("toy.plain", package=toy), toy)
+    before = source_hash(closure("toy.plain", package=toy), toy)
+    assert before == source_hash(closure("toy.plain", package=toy), toy)
     (toy / "base.py").write_text("import toy.late")
-    after = imports("toy.plain", package=toy)
+    after = closure("toy.plain", package=toy)
     assert toy / "late.py" in after
     assert source_hash(after, toy) != before
     (toy / "base.py").write_text("import (")
     with pytest.raises(StudyError, match=r"base.py cannot be read as Python code"):
-        imports("toy.plain", package=toy)
+        closure("toy.plain", package=toy)
     with pytest.raises(StudyError, match=r"no module toy.nothing"):
-        imports("toy.nothing", package=toy)
+        closure("toy.nothing", package=toy)
     with pytest.raises(StudyError, match=r"no file .*gone.ipynb"):
-        imports(toy / "gone.ipynb", package=toy)
+        closure(toy / "gone.ipynb", package=toy)
 
 
 def test_a_run_depends_on_its_own_method_and_not_on_its_siblings(toy):
@@ -122,115 +120,38 @@ def test_a_run_depends_on_its_own_method_and_not_on_its_siblings(toy):
 
 def test_work_outside_the_library_counts_too():
     files = run_sources("fake_work")
-    assert [path.name for path in files if not path.is_relative_to(closure.PACKAGE)] == [
-        "fake_work.py"
-    ]
-    assert closure.PACKAGE / "study" / "outcome.py" in files
+    assert [path.name for path in files if not path.is_relative_to(PACKAGE)] == ["fake_work.py"]
+    assert PACKAGE / "study" / "engine" / "outcome.py" in files
 
 
-DVC = """\
-# what the study does
-stages:
-  data:   # first
-    cmd: python -m embedstudy.prepare --fast
-    deps:
-      - data/raw.csv   # from far away
-      - lib/embedstudy/stale.py
-      - lib/embedstudy/prepare.py   # the stage itself
-    outs:
-      - results/data
-  chapter:
-    cmd: python -m embedstudy.pipeline.execute tables/11-first
-    params: [quick.first]
-    deps:
-      - results/data
-  other:
-    cmd: echo done
-    deps: [data/raw.csv]
-"""
+def test_comments_docstrings_and_layout_are_no_code(toy):
+    before = source_hash(closure("toy.plain", package=toy), toy)
+    (toy / "base.py").write_text('"""What it holds."""\n\n# a number\ny  =  1\n')
+    assert source_hash(closure("toy.plain", package=toy), toy) == before
+    (toy / "base.py").write_text("y = 2")
+    assert source_hash(closure("toy.plain", package=toy), toy) != before
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A project with a dvc.yaml, a notebook and a library of its own."""
-    package = tmp_path / "lib" / "embedstudy"
-    for name, text in {
-        "__init__.py": "",
-        "prepare.py": "from embedstudy import shared",
-        "shared.py": "",
-        "study/__init__.py": "",
-        "study/execute.py": "",
-        "method.py": "",
-    }.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
-    (tmp_path / "notebooks" / "tables").mkdir(parents=True)
-    cell = {"cell_type": "code", "source": "from embedstudy import method"}
-    (tmp_path / "notebooks/tables/11-first.ipynb").write_text(json.dumps({"cells": [cell]}))
-    (tmp_path / "dvc.yaml").write_text(DVC)
-    return tmp_path / "dvc.yaml"
-
-
-def test_differences_of_dvc_yaml_are_listed_and_rewritten(checkout):
-    assert differences(checkout) == [
-        "data: missing lib/embedstudy/__init__.py",
-        "data: missing lib/embedstudy/shared.py",
-        "data: not imported lib/embedstudy/stale.py",
-        "chapter: missing notebooks/tables/11-first.ipynb",
-        "chapter: missing lib/embedstudy/__init__.py",
-        "chapter: missing lib/embedstudy/method.py",
-        "chapter: missing lib/embedstudy/study/__init__.py",
-        "chapter: missing lib/embedstudy/study/execute.py",
-    ]
-    rewrite(checkout)
-    assert differences(checkout) == []
-    expected = DVC.replace(
-        "      - lib/embedstudy/stale.py\n      - lib/embedstudy/prepare.py   # the stage itself\n",
-        "      - lib/embedstudy/__init__.py\n"
-        "      - lib/embedstudy/prepare.py   # the stage itself\n"
-        "      - lib/embedstudy/shared.py\n",
-    ).replace(
-        "      - results/data\n  other",
-        "      - results/data\n"
-        "      - notebooks/tables/11-first.ipynb\n"
-        "      - lib/embedstudy/__init__.py\n"
-        "      - lib/embedstudy/method.py\n"
-        "      - lib/embedstudy/study/__init__.py\n"
-        "      - lib/embedstudy/study/execute.py\n"
-        "  other",
-    )
-    assert checkout.read_text() == expected
-    rewrite(checkout)
-    assert checkout.read_text() == expected
+# What a run may not depend on: it cannot change a row.
+IDLE = ("pipeline/", "figures/", "report/", "checks/", "study/evidence/", "core/params.py",
+        "core/catalogue.py", "study/engine/grid.py", "study/engine/executor.py",
+        "study/engine/store.py", "study/engine/imports.py", "study/engine/progress.py",
+        "study/engine/rows.py")  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("work", "loaded"),
     [
-        ("embedstudy.prepare", "embedstudy.${item}", "must be named, not a template"),
-        ("embedstudy.prepare", "embedstudy.gone", "no module embedstudy.gone"),
-        ("11-first", "12-gone", r"no file .*12-gone.ipynb"),
-        ("    deps:\n      - results/data\n  other", "  other", "'chapter' needs a list 'deps:'"),
-        ("stages:", "stages: [", "is not valid YAML"),
+        ("embedstudy.study.tables.run", "embedstudy.tables.fewer_bits.alpt"),
+        ("embedstudy.study.encoder.run", None),
+        ("embedstudy.study.matryoshka.run", None),
+        ("embedstudy.study.word_table.run", "embedstudy.tables.fewer_bits.pq"),
+        ("embedstudy.study.codes.run", "embedstudy.codes.binary"),
     ],
 )
-def test_a_dvc_yaml_that_cannot_be_followed_is_refused(checkout, old, new, sentence):
-    checkout.write_text(DVC.replace(old, new))
-    with pytest.raises(StudyError, match=sentence):
-        differences(checkout)
-
-
-def test_the_command_line_says_what_to_do(checkout):
-    def run(action):
-        command = [sys.executable, "-m", "embedstudy.study.engine.imports", action, str(checkout)]
-        return subprocess.run(command, capture_output=True, text=True)
-
-    checked = run("--check")
-    assert checked.returncode == 1
-    assert "8 differences" in checked.stderr
-    assert run("--write").returncode == 0
-    assert run("--check").returncode == 0
-    shutil.rmtree(checkout.parent / "notebooks")
-    broken = run("--check")
-    assert broken.returncode == 1
-    assert broken.stderr.startswith("error: There is no file")
+def test_a_runs_sources_hold_nothing_but_what_can_change_its_row(work, loaded):
+    sources = names(run_sources(work, [loaded] if loaded else []), PACKAGE)
+    assert [name for name in sources if name.startswith(IDLE) or name.endswith("/grid.py")] == []
+    if work.endswith("tables.run"):
+        other = [n for n in sources if n.startswith("tables/") and "core" not in n]
+        assert "tables/sharing_rows/cafe.py" not in other

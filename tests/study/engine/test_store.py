@@ -5,13 +5,14 @@ import sys
 
 import numpy as np
 import pytest
+from fake_work import FakeRun
 
 from embedstudy.core import files
 from embedstudy.core.errors import StudyError
 from embedstudy.study.engine.outcome import Finished, Outcome
 from embedstudy.study.engine.store import RunStore, canonical, digest, plain
 
-RUN = {"method": "qr", "seed": 0}
+RUN = FakeRun(method="mean")
 
 
 def finished(size=100):
@@ -37,6 +38,8 @@ def test_what_is_put_is_got_to_the_last_bit(store, tmp_path):
     assert got.outcome.result == {"auc": 0.1 + 0.2, "epochs": 3, "missing": None}
     assert got.outcome.volatile == {"seconds": 1.5}
     assert got.outcome.arrays["test"].tobytes() == np.arange(100, dtype=np.float32).tobytes()
+    assert got.outcome.files == {}
+    assert store.get("a", with_files=True).outcome.files == finished().outcome.files
     assert store.files("a") == ["table.bin"]
     store.extract("a", "table.bin", tmp_path / "deep" / "copy.bin")
     assert (tmp_path / "deep" / "copy.bin").read_bytes() == bytes(range(256)) * 4

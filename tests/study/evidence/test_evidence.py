@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
 from embedstudy.measure import quality
 from embedstudy.measure.pareto import pareto
@@ -16,7 +17,7 @@ NOISE = {"full": 0.5, "hash": 4.0, "qr": 0.6}
 @pytest.fixture
 def study(prepared):
     """Three methods, two seeds: scores are the labels with more or less noise."""
-    labels = load_ctr(prepared, None, 1).test.labels.numpy()
+    labels = load_ctr(prepared).test.labels.numpy()
     rows, scores = [], {}
     for method, family, budget in METHODS:
         for seed in (0, 1):
@@ -28,12 +29,12 @@ def study(prepared):
             rows.append(
                 {"key": key, "dataset": prepared, "backbone": "dcnv2", "family": family}
                 | {"method": method, "label": method, "budget": budget, "seed": seed}
-                | {"events": None, "min_count": 1, "status": "ok", "test_auc": auc}
+                | {"status": "ok", "test_auc": auc}
                 | {"valid_auc": auc, "test_logloss": 0.5, "serve_bytes": 100, "full_bytes": 1000}
                 | {"best_epoch": 3 + seed, "train.epochs": 4}
                 | {"budget_note": "uses 50 % of it" if method == "qr" else None}
             )
-    return Evidence(pl.DataFrame(rows), scores)
+    return Evidence(pl.DataFrame(rows), scores, {prepared: pl.Series(labels)})
 
 
 def test_the_effect_is_the_mean_paired_difference(study):
@@ -82,16 +83,27 @@ def test_the_best_method_is_chosen_on_validation_not_on_test(study):
     assert frontier.best_per_budget(study)["label"].to_list() == ["hash"]
 
 
+def test_the_best_methods_are_kept_as_numbers_where_the_report_reads_them(study, project):
+    assert frontier.read() is None
+    best = frontier.best_per_budget(study)
+    frontier.write(best)
+    assert frontier.read().equals(best.select(frontier.read().columns))
+    assert (paths.RESULTS / "frontier" / "best.parquet").is_file()
+
+
+CLAIM = {
+    "id": "c",
+    "text": "QR beats hashing",
+    "source": "somewhere",
+    "left": {"method": "qr"},
+    "right": {"method": "hash"},
+    "budgets": [0.1],
+    "margin": 0,
+}
+
+
 def claim(**changes):
-    return {
-        "id": "c",
-        "text": "QR beats hashing",
-        "source": "somewhere",
-        "left": {"method": "qr"},
-        "right": {"method": "hash"},
-        "budgets": [0.1],
-        "margin": 0,
-    } | changes
+    return CLAIM | changes
 
 
 def test_verdicts_follow_the_rows(study):
@@ -121,6 +133,10 @@ def test_best_of_a_family_is_chosen_on_validation(study):
         ("- {id: a, txt: b}", "claim 'a': txt is not a parameter: did you mean 'text'"),
         ("- {id: a, text: b}", "claim 'a': source is missing"),
         ("- [", "cannot be read"),
+        (
+            f"- {CLAIM | {'chapter': 'codes/codec'}}",
+            "claim 'c': there is no chapter 'codes/codec': did you mean 'codes/codecs'",
+        ),
     ],
 )
 def test_a_bad_claims_file_is_one_sentence(tmp_path, text, sentence):
@@ -136,6 +152,4 @@ def test_an_unknown_method_in_a_claim_is_named(study):
 
 
 def test_the_committed_claims_can_be_read():
-    from embedstudy.core import paths
-
     assert len(claims.read(paths.ROOT / "claims.yaml")) >= 6

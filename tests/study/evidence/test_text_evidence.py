@@ -1,6 +1,7 @@
 """Evidence on text: one line a run and task, paired by example."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,14 +11,14 @@ from embedstudy.core import paths
 from embedstudy.report.record import record
 from embedstudy.study.codes import findings as code_questions
 from embedstudy.study.encoder import findings as encoder_baseline
-from embedstudy.study.engine.grid import GridResult
+from embedstudy.study.engine.result import GridResult
 from embedstudy.study.evidence import claims, comparisons
 from embedstudy.study.evidence.text_evidence import TextEvidence
 
 QUERIES = 400
 NOISE = {"fp32": 0.0, "good": 0.02, "bad": 0.3}
 CLAIM = {
-    "id": "c", "text": "t", "source": "s", "chapter": "codes", "left": {"label": "bad"},
+    "id": "c", "text": "t", "source": "s", "chapter": "codes/codecs", "left": {"label": "bad"},
     "right": {"method": "full"}, "budgets": [0.25], "margin": -1,
 }  # fmt: skip
 
@@ -28,7 +29,7 @@ def run(label, seed, *, status="ok", budget=0.25):
         "key": f"{label}{seed}",
         "place": "codes",
         "backbone": "mini",
-        "family": "reference" if full else "codes_fewer_bits",
+        "family": "reference" if full else "codecs",
         "method": "full" if full else "codec",
         "label": label,
         "budget": 1.0 if full else budget,
@@ -56,7 +57,7 @@ def result():
             values = np.clip(values - lost, 0, 1).astype(np.float32)
             scores[f"{line['key']}.{task}"] = pl.Series(values)
     rows = pl.DataFrame([*runs, run("tiny", 0, status="infeasible")])
-    return GridResult(rows, pl.DataFrame(scores), pl.DataFrame())
+    return GridResult(rows, pl.DataFrame(scores), pl.DataFrame(), pl.DataFrame())
 
 
 def test_one_line_a_run_and_task(result):
@@ -100,20 +101,25 @@ def test_sentences_are_in_points(result):
 
 
 def test_claims_name_the_chapter_they_are_about(result):
-    elsewhere = CLAIM | {"id": "d", "chapter": "encoders"}
-    table = claims.evaluate({"codes": TextEvidence.of(result)}, [CLAIM, elsewhere])
+    elsewhere = CLAIM | {"id": "d", "chapter": "encoders/baseline"}
+    table = claims.evaluate({"codes/codecs": TextEvidence.of(result)}, [CLAIM, elsewhere])
     assert table["id"].to_list() == ["c", "c"]
     assert table["verdict"].to_list() == ["does not hold"] * 2
     assert "points (95 % interval" in claims.findings(table)[0]
 
 
+def publish(result, folder):
+    """Write what a chapter keeps of its grid."""
+    folder.mkdir(parents=True)
+    for name in ("rows", "scores", "labels"):
+        getattr(result, name).write_parquet(folder / f"{name}.parquet")
+
+
 def test_a_record_of_a_chapter_on_text_keeps_its_verdicts(result, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RESULTS", tmp_path)
-    (tmp_path / "codes_fewer_bits").mkdir()
-    result.rows.write_parquet(tmp_path / "codes_fewer_bits" / "rows.parquet")
-    result.scores.write_parquet(tmp_path / "codes_fewer_bits" / "scores.parquet")
-    monkeypatch.setattr(claims, "read", lambda _: [CLAIM | {"chapter": "codes_fewer_bits"}])
-    record("mine", ["codes_fewer_bits"], published=None)
+    publish(result, tmp_path / "codes" / "codecs")
+    monkeypatch.setattr(claims, "read", lambda _: [CLAIM])
+    record("mine", ["codes/codecs"])
     kept = json.loads((tmp_path / "full" / "mine.json").read_text())
     assert len(kept["rows"]) == 5 * 2 + 2
     assert [v["verdict"] for v in kept["verdicts"]] == ["does not hold"] * 2
@@ -123,13 +129,11 @@ def test_a_record_of_a_chapter_on_text_keeps_its_verdicts(result, tmp_path, monk
 
 def test_a_record_without_sizes_has_no_chart(result, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RESULTS", tmp_path)
-    (tmp_path / "encoders_baseline").mkdir()
     unsized = pl.when(pl.col("method") == "full").then("serve_bytes")
     rows = result.rows.with_columns(unsized, place=pl.lit("encoders"))
-    rows.write_parquet(tmp_path / "encoders_baseline" / "rows.parquet")
-    result.scores.write_parquet(tmp_path / "encoders_baseline" / "scores.parquet")
+    publish(replace(result, rows=rows), tmp_path / "encoders" / "baseline")
     monkeypatch.setattr(claims, "read", lambda _: [])
-    record("mine", ["encoders_baseline"], published=None)
+    record("mine", ["encoders/baseline"])
     assert (tmp_path / "full" / "mine.json").is_file()
     assert not (tmp_path / "full" / "mine.svg").exists()
 
@@ -186,8 +190,8 @@ def test_published_figures_stand_beside_ours():
         }
     )
     table = encoder_baseline.against_published(rows)
-    assert table["dataset"].to_list() == ["STS-B", "scifact"]
-    assert table["difference"].to_list() == pytest.approx([0.01, -1.51])
+    differences = dict(table.select("dataset", "difference").rows())
+    assert differences == pytest.approx({"STS-B": 0.01, "scifact": -1.51})
     parts = encoder_baseline.bytes_by_part(rows)
     lexical = pl.DataFrame({"dataset": ["docs"], "delta": [-9.0], "low": [-10.0], "high": [-8.0]})
     said = encoder_baseline.findings(table, lexical, parts)

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 import torch
+from tiny_site import write_catalogue
 
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
@@ -77,20 +78,21 @@ def test_a_claim_about_time_is_judged_pair_by_pair_against_the_slowest_other(sec
 @pytest.fixture
 def recorded(prepared, tmp_path, monkeypatch):
     """A chapter with one recorded artefact and one run that was not feasible."""
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
+    for name in ("RESULTS", "REPORTS", "NOTEBOOKS"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    write_catalogue(tmp_path, {"tables": {"one": {"notebook": "tables/11-one"}}})
     spec = TableSpec((41, 31, 5), 8, torch.ones(77, dtype=torch.int64))
     table = Full.build(spec, spec.full_bytes, 0)
-    folder = tmp_path / "results" / "one"
+    folder = tmp_path / "results" / "tables" / "one"
     size = save(table.compact(), folder / "artefacts" / "full-0.safetensors")
-    same = {"dataset": prepared, "min_count": 1, "events": None, "serve_bytes": size}
+    same = {"dataset": prepared, "serve_bytes": size}
     lines = [row("full", 0.8) | same, row("tt", None) | same | {"status": "infeasible"}]
     pl.DataFrame(lines).write_parquet(folder / "rows.parquet")
     return size
 
 
 def test_served_files_are_measured_from_disk(recorded, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["serving", "one"])
+    monkeypatch.setattr("sys.argv", ["serving"])
     serving.main()
     measured = pl.read_parquet(paths.REPORTS / "serving.parquet")
     assert measured["key"].to_list() == ["full-0"]
@@ -99,10 +101,10 @@ def test_served_files_are_measured_from_disk(recorded, monkeypatch):
 
 
 def test_a_file_of_another_size_than_its_row_says_is_refused(recorded):
-    line = serving.measured_rows("one").row(0, named=True)
-    path = paths.RESULTS / "one" / "artefacts" / "full-0.safetensors"
+    line = serving.first_seed_rows("tables/one").row(0, named=True)
+    path = paths.RESULTS / "tables" / "one" / "artefacts" / "full-0.safetensors"
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(StudyError, match="its row says"):
         serving.measure(line, path)
     with pytest.raises(StudyError, match="has no rows yet"):
-        serving.measured_rows("two")
+        serving.first_seed_rows("tables/two")

@@ -1,5 +1,7 @@
 """One run of the Matryoshka chapter, with a tiny encoder in MiniLM's place."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,13 +9,16 @@ from tiny_encoder import write_encoder
 
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
+from embedstudy.core.schema import read
 from embedstudy.encoders.core import pretrained
-from embedstudy.study.engine.grid import GridResult
+from embedstudy.study.engine.result import GridResult
+from embedstudy.study.engine.store import digest
 from embedstudy.study.evidence.text_evidence import TextEvidence
 from embedstudy.study.matryoshka import findings as matryoshka_findings
 from embedstudy.study.matryoshka import run as matryoshka_run
 from embedstudy.study.matryoshka.data import training_sets
 from embedstudy.study.matryoshka.grid import matryoshka_runs, size_budget
+from embedstudy.study.matryoshka.settings import MatryoshkaSettings
 
 WORDS = ["the", "cat", "dog", "sat", "on", "mat", "wing", "flow"]
 SETTINGS = {
@@ -56,27 +61,31 @@ def prepared(tmp_path, monkeypatch, tiny):
 
 def outcome(run):
     matryoshka_run.check(run)
-    return matryoshka_run.work(run, lambda *_: None)
+    common = matryoshka_run.shares(run)
+    key = digest(common[0]) if common else ""
+    return matryoshka_run.work(replace(run, shared=key), lambda *_: None)
 
 
 def test_every_method_is_judged_at_every_size_and_trains_once(tmp_path):
-    grid = matryoshka_runs(METHODS, **SETTINGS)
-    assert [run["size"] for run in grid][:2] == [[2, 32], [2, 32]]
+    grid = matryoshka_runs(METHODS, read(MatryoshkaSettings, SETTINGS))
+    assert [run.size for run in grid][:2] == [(2, 32), (2, 32)]
     ends = [outcome(run) for run in grid]
     for run, end in zip(grid, ends, strict=True):
         assert end.arrays["docs"].shape == (10,)
-        assert end.result["layers"] == run["size"][0]
+        assert end.result["layers"] == run.size[0]
     trained = list((tmp_path / ".cache" / "trained").glob("*.safetensors"))
     assert len(trained) == len(matryoshka_run.LOSSES), "one training a loss, whatever the sizes"
     rows = pl.DataFrame(
         [
-            {"key": f"k{i}", "status": "ok"} | run | end.result
+            {"key": f"k{i}", "status": "ok"} | run.identity() | end.result
             for i, (run, end) in enumerate(zip(grid, ends, strict=True))
         ],
         infer_schema_length=None,
     )
     scores = {f"k{i}.docs": end.arrays["docs"].astype(np.float32) for i, end in enumerate(ends)}
-    gathered = TextEvidence.of(GridResult(rows, pl.DataFrame(scores), pl.DataFrame()))
+    gathered = TextEvidence.of(
+        GridResult(rows, pl.DataFrame(scores), pl.DataFrame(), pl.DataFrame())
+    )
     table = matryoshka_findings.primary(gathered, [[1, 8]], "2dmse")
     assert table.filter(pl.col("label") == "2dmse")["delta"].to_list() == [0]
     assert len(table) == len(METHODS)
@@ -113,10 +122,10 @@ def test_each_training_set_has_the_loss_that_fits_it(tmp_path, tiny):
 
 
 def test_mistakes_are_one_sentence():
-    run = matryoshka_runs(METHODS, **SETTINGS)[1]
+    run = matryoshka_runs(METHODS, read(MatryoshkaSettings, SETTINGS))[1]
     with pytest.raises(StudyError, match="Unknown method 'zip': choose from full, truncate"):
-        matryoshka_run.check(run | {"method": "zip"})
+        matryoshka_run.check(replace(run, method="zip"))
     with pytest.raises(StudyError, match="name some of docs, stsb, sick, snli"):
-        matryoshka_run.check(run | {"train": run["train"] | {"data": ["wikipedia"]}})
+        matryoshka_run.check(replace(run, train=replace(run.train, data=["wikipedia"])))
     with pytest.raises(StudyError, match="9 layers and 8 dimensions is asked"):
-        matryoshka_run.check(run | {"size": [9, 8]})
+        matryoshka_run.check(replace(run, size=(9, 8)))

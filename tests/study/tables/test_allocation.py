@@ -25,10 +25,10 @@ def test_blocks_are_shares_of_a_field_and_kept_rows_a_mean(prepared, tmp_path, m
     full = Full.build(TableSpec(tuple(fields), 8, torch.ones(77)), 10**6, 0)
     rows = []
     for label, table in (("OptEmbed", kept), ("DNIS", blocks), ("other", full)):
-        save(table.compact(), tmp_path / "one" / "artefacts" / f"{label}.safetensors")
+        save(table.compact(), tmp_path / "tables" / "one" / "artefacts" / f"{label}.safetensors")
         rows.append({"key": label, "label": label, "dataset": prepared, "budget": 0.5, "seed": 0,
-                     "status": "ok", "min_count": 1, "events": None})  # fmt: skip
-    frame = allocations("one", pl.DataFrame(rows), prepared, 0.5)
+                     "status": "ok"})  # fmt: skip
+    frame = allocations("tables/one", pl.DataFrame(rows), prepared, 0.5)
     lines = {(line["label"], line["field"], round(line["start"], 3)): line["dims"]
              for line in frame.to_dicts()}  # fmt: skip
     assert lines == {
@@ -41,4 +41,4 @@ def test_blocks_are_shares_of_a_field_and_kept_rows_a_mean(prepared, tmp_path, m
         ("DNIS", "field1", round(1 / 31, 3)): 1.0,
         ("DNIS", "field2", 0): 3.0,
     }
-    assert allocations("one", pl.DataFrame(rows), prepared, 0.1).is_empty()
+    assert allocations("tables/one", pl.DataFrame(rows), prepared, 0.1).is_empty()

@@ -1,5 +1,7 @@
 """One run on the word table: saved, loaded again and judged, with a tiny encoder in MiniLM's place."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,13 +9,16 @@ from tiny_encoder import write_encoder
 
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
+from embedstudy.core.schema import read
 from embedstudy.encoders.core import encode, pretrained
-from embedstudy.study.engine.grid import GridResult
+from embedstudy.study.engine.result import GridResult
+from embedstudy.study.engine.store import digest
 from embedstudy.study.evidence.comparisons import compare_to_full
 from embedstudy.study.evidence.text_evidence import TextEvidence
 from embedstudy.study.word_table import findings as word_table_findings
 from embedstudy.study.word_table import run as word_table_run
 from embedstudy.study.word_table.grid import WordTable, word_table_runs
+from embedstudy.study.word_table.settings import WordTableSettings
 
 WORDS = ["the", "cat", "dog", "sat", "on", "mat", "wing", "flow"]
 SETTINGS = {
@@ -58,29 +63,35 @@ def outcome(run):
 
 
 def test_the_grid_lists_recovery_beside_the_plain_form():
-    grid = word_table_runs(LINES, **SETTINGS)
-    labels = [run["label"] for run in grid]
-    expected = ["weighted SVD", "weighted SVD + recovery", "hash trick", "trimmed"]
+    grid = word_table_runs(LINES, read(WordTableSettings, SETTINGS))
+    labels = [run.label for run in grid]
+    expected = ["weighted SVD", "hash trick", "trimmed", "weighted SVD + recovery"]
     assert labels == ["all-MiniLM-L6-v2", *expected]
-    assert [run["recovery"]["steps"] for run in grid] == [0, 0, 3, 0, 0]
+    assert [run.recovery.steps for run in grid] == [0, 0, 0, 0, 3]
 
 
 def test_every_line_is_judged_and_smaller_than_the_whole():
-    grid = word_table_runs(LINES, **SETTINGS)
+    grid = word_table_runs(LINES, read(WordTableSettings, SETTINGS))
+    labels = [run.label for run in grid]
     ends = [outcome(run) for run in grid]
     full = ends[0].result["serve_bytes"]
     for run, end in zip(grid[1:], ends[1:], strict=True):
         assert end.arrays["docs"].shape == (10,)
-        assert end.result["serve_bytes"] < full, run["label"]
-    trimmed = ends[-1].result
+        assert end.result["serve_bytes"] < full, run.label
+    trimmed = ends[labels.index("trimmed")].result
     assert trimmed["length_growth.docs"] >= 0
     assert 0 <= trimmed["unknown.docs"] < 1
     rows = pl.DataFrame(
-        [{"key": f"k{i}", "status": "ok"} | run | {"serve_bytes": 1} for i, run in enumerate(grid)],
+        [
+            {"key": f"k{i}", "status": "ok"} | run.identity() | {"serve_bytes": 1}
+            for i, run in enumerate(grid)
+        ],
         infer_schema_length=None,
     )
     scores = {f"k{i}.docs": end.arrays["docs"].astype(np.float32) for i, end in enumerate(ends)}
-    gathered = TextEvidence.of(GridResult(rows, pl.DataFrame(scores), pl.DataFrame()))
+    gathered = TextEvidence.of(
+        GridResult(rows, pl.DataFrame(scores), pl.DataFrame(), pl.DataFrame())
+    )
     said = word_table_findings.findings(gathered, compare_to_full(gathered))
     assert any(s.startswith("docs: recovery adds") for s in said)
     assert any(s.startswith("docs: trimming keeps") for s in said)
@@ -93,15 +104,28 @@ def test_every_line_is_judged_and_smaller_than_the_whole():
 
 
 def test_a_run_is_the_same_a_second_time():
-    run = word_table_runs(LINES[:1], **SETTINGS)[2]
+    run = word_table_runs(LINES[:1], read(WordTableSettings, SETTINGS))[2]
     first, second = outcome(run), outcome(run)
     assert first.arrays["docs"].tobytes() == second.arrays["docs"].tobytes()
     assert first.result == second.result
 
 
 def test_mistakes_are_one_sentence():
-    run = word_table_runs(LINES, **SETTINGS)[1]
+    run = word_table_runs(LINES, read(WordTableSettings, SETTINGS))[1]
     with pytest.raises(StudyError, match="Unknown method 'zip': choose from full, trim"):
-        word_table_run.check(run | {"method": "zip"})
+        word_table_run.check(replace(run, method="zip"))
     with pytest.raises(StudyError, match="Budget 2 of 'weighted SVD' is impossible"):
-        word_table_run.check(run | {"budget": 2})
+        word_table_run.check(replace(run, budget=2))
+
+
+def test_a_table_is_fitted_once_for_both_of_its_forms(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / ".cache" / "runs")
+    grid = word_table_runs(LINES[:1], read(WordTableSettings, SETTINGS))
+    key = digest(word_table_run.shares(grid[1])[0])
+    assert key == digest(word_table_run.shares(grid[2])[0])
+    alone = [outcome(run) for run in grid[1:]]
+    together = [outcome(replace(run, shared=key)) for run in grid[1:]]
+    assert len(list((tmp_path / ".cache" / "trained").glob("*.safetensors"))) == 1
+    for one, other in zip(alone, together, strict=True):
+        assert one.result == other.result
+        assert one.arrays["docs"].tobytes() == other.arrays["docs"].tobytes()

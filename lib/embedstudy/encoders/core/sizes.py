@@ -33,10 +33,10 @@ def bytes_by_part(encoder: SentenceTransformer) -> dict[str, int]:
 
     The pooler is stored by BERT checkpoints but has no influence on mean-pooled vectors.
     """
-    found = dict.fromkeys([*PARTS, OTHER], 0)
+    by_part = dict.fromkeys([*PARTS, OTHER], 0)
     for name, parameter in encoder.named_parameters():
-        found[part_of(name)] += parameter.numel() * parameter.element_size()
-    return {part: size for part, size in found.items() if size}
+        by_part[part_of(name)] += parameter.numel() * parameter.element_size()
+    return {part: size for part, size in by_part.items() if size}
 
 
 def layers(encoder: SentenceTransformer) -> nn.ModuleList:
@@ -56,9 +56,15 @@ def first_layers(encoder: SentenceTransformer, depth: int) -> SentenceTransforme
 def milliseconds(
     encoder: SentenceTransformer, length: int, batch: int = 1, repeats: int = 20
 ) -> float:
-    """Median wall time of one pass over ``batch`` texts of ``length`` tokens, tokenising left out.
+    """Median wall time of one pass over texts of one length, tokenising left out.
 
     Volatile: it depends on the machine, its load and the number of threads.
+
+    Args:
+        encoder: on the device where it is timed.
+        length: tokens of a text.
+        batch: texts a pass.
+        repeats: passes that count; three more warm up.
     """
     device = encoder.device
     ids = torch.full((batch, length), encoder.tokenizer.unk_token_id, device=device)
@@ -78,11 +84,11 @@ def by_depth(
 ) -> dict[int, float]:
     """``milliseconds`` with the first 0, 1, … all blocks; 0 is embedding and pooling alone."""
     smaller = copy.deepcopy(encoder)
-    found = {}
+    times = {}
     for depth in range(len(layers(encoder)), -1, -1):
         del layers(smaller)[depth:]
-        found[depth] = milliseconds(smaller, length, batch, repeats)
-    return dict(sorted(found.items()))
+        times[depth] = milliseconds(smaller, length, batch, repeats)
+    return dict(sorted(times.items()))
 
 
 def by_length(

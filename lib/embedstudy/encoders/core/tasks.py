@@ -12,18 +12,18 @@ import numpy as np
 import polars as pl
 
 from embedstudy.core import paths
-from embedstudy.core.errors import StudyError
+from embedstudy.core.errors import StudyError, nearest
 from embedstudy.core.seeding import numpy_generator
 from embedstudy.encoders.core import sets
 from embedstudy.encoders.core.evaluate import Encode, encoder_ndcg, pair_cosines, spearman
 from embedstudy.measure.significance import weighted_mean, weighted_spearman
+from embedstudy.sources.core import text_sets
+from embedstudy.sources.core.text_sets import TextSet, task_sets
 
-# What a task reads below results/prepared; those of ``sets.STS`` are named there.
-RETRIEVAL = ("docs", "reviews", "scifact", "cranfield")
-FOLDERS = {name: name for name in RETRIEVAL}
-FOLDERS |= {name: prepared for name, (prepared, _) in sets.STS.items()}
+# The declared tasks; a retrieval set that only is prepared is a task as well (``is_task``).
+FOLDERS = {name: one.folder for name, one in task_sets().items()}  # below results/prepared
+RETRIEVAL = tuple(name for name, one in task_sets().items() if one.retrieval)
 _LIMITS = ("queries", "documents")
-_OWN_TRAINING = ("docs", "reviews")
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,39 @@ class StsTask:
 Task = RetrievalTask | StsTask
 
 
+def is_task(name: str) -> bool:
+    """Whether a module of ``sources.text`` declares the task, or its folder is prepared."""
+    return text_sets.find_task(name) is not None
+
+
+def is_retrieval(name: str) -> bool:
+    """Whether the task is judged by retrieval; ``StudyError`` if there is no such task."""
+    return _set(name).retrieval is not None
+
+
+def _set(name: str) -> TextSet:
+    found = text_sets.find_task(name)
+    if found is None:
+        hint = nearest(name, [*task_sets(), *text_sets.prepared_names()])
+        raise StudyError(
+            f"There is no task {name!r}: {hint} A set in BEIR's format becomes one by "
+            f"`python -m embedstudy.sources.official beir --name {name} --from DIR`."
+        )
+    return found
+
+
 def folder(name: str) -> str:
     """The folder below ``results/prepared`` that a task reads."""
-    if name not in FOLDERS:
-        raise StudyError(f"There is no task {name!r}: choose from {', '.join(FOLDERS)}.")
-    return FOLDERS[name]
+    return _set(name).folder
 
 
-def prepared(run: dict) -> list[str]:
-    """The prepared data that the tasks of a run read, by folder."""
-    return sorted({folder(name) for name in run["tasks"]})
+def modules(names: Iterable[str]) -> list[str]:
+    """The modules that declare the tasks and the sets whose training texts stand for theirs.
+
+    They are found by looking, not imported by name, so a run lists them among its sources.
+    """
+    sets_used = {one for name in names for one in (folder(name), *training_kinds(name))}
+    return sorted({text_sets.module_of(one) for one in sets_used} - {None})
 
 
 def available(names: Iterable[str]) -> list[str]:
@@ -97,13 +120,14 @@ def available(names: Iterable[str]) -> list[str]:
 
 
 def check(name: str, limits: dict[str, int]) -> None:
-    """Raise ``StudyError`` for a task that is not known, or that cannot be limited so."""
-    folder(name)
+    """Raise ``StudyError`` for a task that does not exist, or that cannot be limited so."""
+    one = _set(name)
     unknown = set(limits) - set(_LIMITS)
-    if unknown or (limits and name not in _OWN_TRAINING):
+    if unknown or (limits and not one.one_to_one):
         wrong = min(unknown or limits)
+        can = " and ".join(task for task, each in task_sets().items() if each.one_to_one)
         raise StudyError(
-            f"Task {name!r} cannot be limited by {wrong!r}: only docs and reviews can, by "
+            f"Task {name!r} cannot be limited by {wrong!r}: only {can} can, by "
             f"{' and '.join(_LIMITS)}."
         )
 
@@ -111,17 +135,17 @@ def check(name: str, limits: dict[str, int]) -> None:
 def load(name: str, **limits: int) -> Task:
     """The test split of a task.
 
-    ``documents`` and ``queries`` cut ``docs`` and ``reviews`` to a random subset, the same each time:
-    so many documents, and so many of the queries that they answer. The other tasks stand for
-    published figures and are used whole. Raises ``StudyError`` for an unknown task or limit.
+    ``documents`` and ``queries`` cut a set of one answer a query (``docs``, ``reviews``) to a random
+    subset, the same each time: so many documents, and so many of the queries that they answer. The
+    other tasks stand for published figures and are used whole. Raises ``StudyError`` for a task or a
+    limit that does not exist.
     """
     check(name, limits)
-    if name in sets.STS:
+    one = _set(name)
+    if one.pairs:
         return StsTask(name, sets.sts_pairs(name))
-    whole = {"docs": sets.docs_retrieval, "reviews": sets.reviews_retrieval}
-    if name not in whole:
-        return RetrievalTask(name, sets.retrieval(name))
-    return RetrievalTask(name, _subset(name, whole[name](), **limits))
+    whole = one.retrieval(paths.PREPARED / one.folder)
+    return RetrievalTask(name, _subset(name, whole, **limits) if one.one_to_one else whole)
 
 
 def _subset(
@@ -148,14 +172,26 @@ def training_kinds(name: str) -> tuple[str, ...]:
 
     The others have no training split that is free to use, so texts of another kind must do.
     """
-    folder(name)
-    return (name,) if name in _OWN_TRAINING else _OWN_TRAINING
+    return _set(name).training_from
 
 
 def training_texts(name: str, count: int) -> list[str]:
-    """At most ``count`` of the documents in the training split of ``docs`` or ``reviews``."""
-    if name not in _OWN_TRAINING:
-        raise StudyError(f"{name!r} has no training texts: take those of docs or reviews.")
-    column = {"docs": "document", "reviews": "text"}[name]
-    texts = sets.split(name, "train").select(column)
-    return _some(texts, count, name, "training texts")[column].to_list()
+    """At most ``count`` of the documents in the training split of a set that has one to use."""
+    documents, _ = _training(name)
+    texts = sets.split(name, "train").select(documents)
+    return _some(texts, count, name, "training texts")[documents].to_list()
+
+
+def training_queries(name: str) -> pl.Series:
+    """What asks for the documents of a training split: distinct texts, none empty, in its order."""
+    _, queries = _training(name)
+    asked = sets.split(name, "train")[queries].unique(maintain_order=True)
+    return asked.filter(asked.str.strip_chars() != "")
+
+
+def _training(name: str) -> text_sets.Training:
+    training = _set(name).training
+    if training is None:
+        have = [task for task, one in task_sets().items() if one.training]
+        raise StudyError(f"{name!r} has no training texts: take those of {' or '.join(have)}.")
+    return training

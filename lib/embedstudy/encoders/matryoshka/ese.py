@@ -55,8 +55,8 @@ class EspressoLoss(nn.Module):
         """The base loss of the first k numbers, and their distance to the principal components."""
         first = [one[:, : self.k] for one in vectors]
         together = torch.cat(vectors)
-        wanted, found = principal(together, self.k), torch.cat(first)
-        distance = F.mse_loss(found, wanted) + divergence(found, wanted)
+        target, narrow = principal(together, self.k), torch.cat(first)
+        distance = F.mse_loss(narrow, target) + divergence(narrow, target)
         return self.loss.compute_loss_from_embeddings(first, labels) + distance
 
 

@@ -3,28 +3,36 @@
 from collections.abc import Iterable
 
 from sentence_transformers import SentenceTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 
-def pooled_layers(model: SentenceTransformer, features: dict[str, Tensor]) -> list[Tensor]:
+def pooled_layers(model: nn.Module, features: dict[str, Tensor]) -> list[Tensor]:
     """The pooled, not normalised, vectors after each block, [B, dim] each; the last is the model's own.
 
-    ``features``: tokenised texts, as the first module takes them.
+    Args:
+        model: the encoder, or a wrapper that ``SentenceTransformerTrainer`` trains it in. The pass goes
+            through the wrapper: only so are gradients shared between processes.
+        features: tokenised texts, as the first module takes them.
     """
-    transformer, pooling = model[0], model[1]
-    config = transformer.auto_model.config
+    encoder = unwrapped(model)
+    config, pooling = encoder[0].auto_model.config, encoder[1]
     before = config.output_hidden_states
     try:
         config.output_hidden_states = True
-        output = transformer(dict(features))
+        output = model(dict(features))
     finally:
         config.output_hidden_states = before
     hidden = output.pop("all_layer_embeddings")[1:]  # the first is the embedding layer's
     return [pooling({**output, "token_embeddings": one})["sentence_embedding"] for one in hidden]
 
 
-def pooled_columns(
-    model: SentenceTransformer, columns: Iterable[dict[str, Tensor]]
-) -> list[list[Tensor]]:
+def pooled_columns(model: nn.Module, columns: Iterable[dict[str, Tensor]]) -> list[list[Tensor]]:
     """``pooled_layers`` of every column of a batch (anchors, positives, ...): [columns][layers]."""
     return [pooled_layers(model, features) for features in columns]
+
+
+def unwrapped(model: nn.Module) -> SentenceTransformer:
+    """The encoder inside what (Distributed)DataParallel and ``torch.compile`` put around it."""
+    while not isinstance(model, SentenceTransformer):
+        model = model.module if hasattr(model, "module") else model._orig_mod
+    return model

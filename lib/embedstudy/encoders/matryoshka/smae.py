@@ -122,16 +122,25 @@ def pretrain(
     lr: float,
     seed: int,
 ) -> list[float]:
-    """Pre-train ``model`` in place on ``texts``; returns the loss of each step.
+    """Pre-train ``model`` in place; returns the loss of each step.
 
     The head and the decoder are new and thrown away. AdamW with a cosine schedule, as the authors.
+
+    Args:
+        model: a BERT-like encoder.
+        texts: what is drawn from; fewer than a batch raise ``StudyError``.
+        sizes: (layers, dim) pairs, all trained in every step.
+        steps: optimiser steps.
+        batch: texts a step, drawn with replacement.
+        lr: learning rate of the first step.
+        seed: of texts, masks, dropout, head and decoder.
     """
     if len(texts) < batch:
         raise StudyError(f"There are {len(texts)} texts, a batch takes {batch}: use more texts.")
     seed_everything(seed)
     rng = generator(seed, "smae")
     loss = StarbucksMAE(model, sizes)
-    optimizer = torch.optim.AdamW(loss.parameters(), lr=lr, weight_decay=0.001)
+    optimizer = torch.optim.AdamW(loss.parameters(), lr=lr, weight_decay=0.001, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     loss.train()
     losses = []

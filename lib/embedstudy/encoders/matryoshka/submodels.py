@@ -31,10 +31,14 @@ def sub_model(
 ) -> SentenceTransformer:
     """A copy with the first layers only, whose vectors are the first ``dim`` numbers, of unit length.
 
-    ``axes`` float32 [width, dim] are directions to project on instead of the first dimensions, and
-    ``mean`` [width] is taken off before. The projection is a ``Dense`` module without activation, as
-    ``SentenceTransformer`` does not store ``truncate_dim``; so plain ``SentenceTransformer(path)`` loads
-    what ``save`` wrote.
+    The projection is a ``Dense`` module without activation, as ``SentenceTransformer`` does not store
+    ``truncate_dim``; so plain ``SentenceTransformer(path)`` loads what ``save`` wrote.
+
+    Args:
+        model: the encoder; its modules are a transformer, pooling, and perhaps normalisation.
+        size: layers and dimensions; more than the model has raises ``StudyError``.
+        axes: directions to project on instead of the first dimensions, float32 [width, at least dim].
+        mean: what is taken off before, float32 [width].
     """
     check_size(model, size)
     depth, dim = size
@@ -43,8 +47,7 @@ def sub_model(
     modules = [smaller[0], smaller[1]]
     if dim < width or axes is not None:
         modules.append(_projection(width, dim, axes, mean))
-    made = SentenceTransformer(modules=[*modules, Normalize()], device=str(model.device))
-    return made.eval()
+    return SentenceTransformer(modules=[*modules, Normalize()], device=str(model.device)).eval()
 
 
 def _projection(width: int, dim: int, axes: np.ndarray | None, mean: np.ndarray | None) -> Dense:

@@ -58,16 +58,24 @@ def train(
     """Train ``model`` in place; returns the loss of each step.
 
     The sets take turns, a batch each; batches are the same for every loss. AdamW, the learning rate
-    rising over the first tenth of the steps and then falling to zero. With ``seconds`` above 0 the clock
-    decides instead: training ends, and the rate has fallen to zero, when they are over, however many
-    steps that were, so two runs differ. Raises ``StudyError`` for fewer rows than a batch.
+    rising over the first tenth of the steps and then falling to zero.
+
+    Args:
+        model: the encoder that the losses of the sets hold.
+        sets: texts and their loss; fewer rows than a batch raise ``StudyError``.
+        steps: optimiser steps.
+        batch: rows a step.
+        lr: the highest learning rate.
+        seed: of batches, dropout and what losses draw.
+        seconds: above 0, the clock decides instead of ``steps``: training ends, and the rate has fallen
+            to zero, when they are over, however many steps that were, so two runs differ.
     """
     seed_everything(seed)  # dropout, and what the library's losses draw
     batches = [
         _Batches(len(one.columns[0]), batch, generator(seed, "batches", number))
         for number, one in enumerate(sets)
     ]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0, fused=True)
     done = _by_the_clock(seconds) if seconds else _by_steps(steps)
     model.train()
     losses = []

@@ -15,7 +15,10 @@ from embedstudy.tables.core.base import Table, TableSpec
 
 
 def piece_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> Tensor:
-    """How often each word piece occurs in ``texts``: int64 [pieces]. Special tokens do not count."""
+    """How often each word piece occurs in ``texts``: int64 [pieces]. Special tokens do not count.
+
+    Texts are not cut. Raises ``StudyError`` when there is none.
+    """
     if not texts:
         raise StudyError("There is no text to count word pieces in: give at least one.")
     ids = encoder.tokenizer(
@@ -27,7 +30,12 @@ def piece_counts(encoder: SentenceTransformer, texts: Sequence[str]) -> Tensor:
 
 
 def table_spec(encoder: SentenceTransformer, counts: Tensor) -> TableSpec:
-    """What a table must serve in the encoder: one field, a row a piece, vectors as spread as trained."""
+    """What a table must serve in the encoder: one field, a row a piece, vectors as spread as trained.
+
+    Args:
+        encoder: with its trained word table.
+        counts: of each piece, int64 [pieces], from ``piece_counts``.
+    """
     weight = word_table(encoder).weight
     return TableSpec((len(weight),), weight.shape[1], counts, float(weight.detach().std()))
 
@@ -35,11 +43,22 @@ def table_spec(encoder: SentenceTransformer, counts: Tensor) -> TableSpec:
 def fit_rows(
     table: Table, weight: Tensor, counts: Tensor, *, steps: int, batch: int, lr: float, seed: int
 ) -> list[float]:
-    """Fit a table that has to be trained to the rows ``weight`` fp32 [pieces, dim], by regression.
+    """Fit a table that has to be trained to trained rows, by regression.
 
-    Adam on the squared error of ``batch`` rows drawn with a probability in proportion to the square root of
-    1 + their count: frequent pieces matter more, rare ones are not forgotten. Returns the mean loss of
-    each tenth of the ``steps``.
+    Adam on the squared error of rows drawn with a probability in proportion to the square root of
+    1 + their count: frequent pieces matter more, rare ones are not forgotten.
+
+    Args:
+        table: trained in place.
+        weight: the rows to come near, float32 [pieces, dim].
+        counts: of each piece, int64 [pieces].
+        steps: optimiser steps.
+        batch: rows a step, drawn with replacement.
+        lr: learning rate of the first step; it falls to a twentieth.
+        seed: of the draws.
+
+    Returns:
+        The mean loss of each tenth of the steps.
     """
     rng = generator(seed, "fit rows")
     chance = (counts.double() + 1).sqrt()
@@ -62,8 +81,8 @@ def fit_rows(
 def make_trainable(table: Table) -> list[nn.Parameter]:
     """The fp32 tensors of a table as parameters: factors and centroids train, codes stay.
 
-    A table fitted after training holds them as buffers. The state's names do not change, so the file
-    of the table does not either. Empty where all is integers.
+    A table fitted after training holds them as buffers; they are replaced in place. The state's names do
+    not change, so the file of the table does not either. Empty where all is integers.
     """
     for module in table.modules():
         stored = set(module.state_dict(keep_vars=True))
@@ -84,12 +103,21 @@ def recover(
     lr: float,
     seed: int,
 ) -> list[float]:
-    """Train the compressed word table alone until the encoder's vectors are those of ``teacher``.
+    """Train the compressed word table alone until the encoder's vectors are those of a teacher.
 
-    ``teacher`` float32 [texts, dim]: the vectors of ``texts`` by the uncompressed encoder, of unit
-    length. The loss is 1 - cosine; Adam, the learning rate falling to a twentieth. Everything but the
-    table is frozen, and dropout is off. Returns the loss of each step; none, and nothing changed, for a
-    table without a number that could be trained.
+    The loss is 1 - cosine. Everything but the table is frozen, and dropout is off.
+
+    Args:
+        encoder: from ``replace_word_table``; trained in place. Any other raises ``StudyError``.
+        texts: what is drawn from.
+        teacher: their vectors by the uncompressed encoder, float32 [texts, dim], of unit length.
+        steps: steps of Adam.
+        batch: texts a step, drawn with replacement.
+        lr: learning rate of the first step; it falls to a twentieth.
+        seed: of the draws.
+
+    Returns:
+        The loss of each step; none, and nothing changed, for a table without a number to train.
     """
     module = encoder[0]
     if not isinstance(module, WordTableTransformer):
@@ -109,8 +137,8 @@ def recover(
         rows = torch.randint(len(texts), (batch,), generator=rng)
         features = batch_to_device(encoder.preprocess([texts[i] for i in rows]), encoder.device)
         vectors = encoder(features)["sentence_embedding"]
-        wanted = torch.from_numpy(teacher[rows.numpy()]).to(vectors.device)
-        loss = 1 - nn.functional.cosine_similarity(vectors, wanted).mean()
+        target = torch.from_numpy(teacher[rows.numpy()]).to(vectors.device)
+        loss = 1 - nn.functional.cosine_similarity(vectors, target).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,6 +1,7 @@
 """An encoder whose word table is a compressed one, in a form that SentenceTransformer saves and loads."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Self
 
@@ -32,11 +33,16 @@ class WordTableTransformer(Transformer):
         return self.auto_model.embeddings.word_embeddings
 
     def put_words(self, table: nn.Module) -> None:
-        """Put another table in its place."""
+        """Put another table, ids [...] -> vectors [..., dim], in its place."""
         self.auto_model.embeddings.word_embeddings = table
 
     def save(self, output_path: str, *args, safe_serialization: bool = True, **kwargs) -> None:
-        """Write the checkpoint without its word table, and the table beside it."""
+        """Write the checkpoint without its word table, and the table beside it.
+
+        Args:
+            output_path: a folder; the table becomes its ``word_table.safetensors``.
+            safe_serialization: as for the library's module, as are all further arguments.
+        """
         table, config = self.words, self.auto_model.config
         pieces = config.vocab_size
         try:
@@ -50,7 +56,13 @@ class WordTableTransformer(Transformer):
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs) -> Self:
-        """The module in a folder that ``save`` wrote."""
+        """The module in a folder that ``save`` wrote.
+
+        Args:
+            model_name_or_path: the encoder's folder.
+            subfolder: the module's folder in it; the first module's is the folder itself.
+            kwargs: as for the library's module.
+        """
         module = super().load(model_name_or_path, subfolder=subfolder, **kwargs)
         table = artefact.load(Path(model_name_or_path) / subfolder / FILE)
         module.put_words(table.to(module.auto_model.device))
@@ -59,14 +71,38 @@ class WordTableTransformer(Transformer):
 
 
 def load_compressed(path: Path | str) -> SentenceTransformer:
-    """The encoder in ``path``, compressed or plain, in float32, for evaluation."""
+    """The encoder in a folder, compressed or plain, in float32, for evaluation.
+
+    Runs no code from the folder: ``StudyError`` is raised if its modules are others than those of the
+    library and ``WordTableTransformer``, or a configuration names code of its own.
+    """
+    _check_no_code(Path(path))
     return SentenceTransformer(
         str(path),
         device="cpu",
-        trust_remote_code=True,
+        trust_remote_code=True,  # the library's condition for a module class of ours
         local_files_only=True,
         model_kwargs={"dtype": torch.float32},
     ).eval()
+
+
+def _check_no_code(path: Path) -> None:
+    ours = f"{WordTableTransformer.__module__}.{WordTableTransformer.__qualname__}"
+    try:
+        types = [module["type"] for module in json.loads((path / "modules.json").read_text())]
+        configs = [file for file in path.rglob("*.json") if "auto_map" in file.read_text()]
+    except (OSError, ValueError, TypeError, KeyError):
+        raise StudyError(
+            f"{path} is no encoder, its modules.json cannot be read: name a folder that "
+            "SentenceTransformer.save wrote."
+        ) from None
+    foreign = [one for one in types if one != ours and not one.startswith("sentence_transformers.")]
+    foreign += [file.name for file in configs if file.name != "tokenizer.json"]
+    if foreign:
+        raise StudyError(
+            f"{path} would run code of its own ({foreign[0]}): load it with SentenceTransformer if "
+            "you trust it."
+        )
 
 
 def word_table(encoder: SentenceTransformer) -> nn.Embedding:
@@ -82,7 +118,7 @@ def word_table(encoder: SentenceTransformer) -> nn.Embedding:
 
 
 def pieces(encoder: SentenceTransformer) -> int:
-    """The number of word pieces that an encoder, compressed or not, has vectors for."""
+    """The number of word pieces that an encoder has vectors for, its word table compressed or not."""
     module = encoder[0]
     if isinstance(module, WordTableTransformer):
         return sum(module.words.field_rows)
@@ -92,7 +128,9 @@ def pieces(encoder: SentenceTransformer) -> int:
 def replace_word_table(encoder: SentenceTransformer, table: Table) -> SentenceTransformer:
     """A copy of ``encoder`` that takes its word vectors from ``table``; all else is the same.
 
-    Raises ``StudyError`` unless the table has a row for every word piece and the encoder's width.
+    Args:
+        encoder: a BERT-like encoder with its trained word table; it is not changed.
+        table: a row for every word piece, of the encoder's width; else ``StudyError`` is raised.
     """
     trained = word_table(encoder)
     shape = (sum(table.field_rows), table.dim)
@@ -101,8 +139,8 @@ def replace_word_table(encoder: SentenceTransformer, table: Table) -> SentenceTr
             f"The table is {shape[0]} x {shape[1]}, the encoder's word table "
             f"{trained.num_embeddings} x {trained.embedding_dim}: give it the same shape."
         )
-    changed = copy.deepcopy(encoder)
+    smaller = copy.deepcopy(encoder)
     # The same attributes; only saving and loading differ.
-    changed[0].__class__ = WordTableTransformer
-    changed[0].put_words(table.to(encoder.device))
-    return changed
+    smaller[0].__class__ = WordTableTransformer
+    smaller[0].put_words(table.to(encoder.device))
+    return smaller

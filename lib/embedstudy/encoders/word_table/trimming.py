@@ -21,11 +21,16 @@ _WORDS = "embeddings.word_embeddings.weight"
 
 
 def kept_pieces(encoder: SentenceTransformer, counts: Tensor, share: float) -> list[int]:
-    """Ids, rising, of the ``share`` of word pieces to keep: the most frequent of ``counts`` [pieces].
+    """Ids, rising, of the word pieces to keep: the most frequent ones.
 
     Special tokens and pieces of a single character, with and without the mark ##, are kept whatever
     their frequency; places of a vocabulary that were never given a word (``[unused7]``), which no text
-    can yield, go first. Raises ``InfeasibleBudget`` when what must stay is more than the share.
+    can yield, go first.
+
+    Args:
+        encoder: with its trained word table.
+        counts: of each piece in the domain, int64 [pieces].
+        share: of the pieces, in (0, 1]. Raises ``InfeasibleBudget`` when what must stay is more.
     """
     if not 0 < share <= 1:
         raise StudyError(f"The share of pieces to keep is {share}: it must be in (0, 1].")
@@ -34,23 +39,26 @@ def kept_pieces(encoder: SentenceTransformer, counts: Tensor, share: float) -> l
     vocabulary = tokenizer.get_vocab()
     short = {i for piece, i in vocabulary.items() if len(piece.removeprefix("##")) == 1}
     empty = {i for piece, i in vocabulary.items() if piece.startswith("[unused")}
-    needed, room = special | short, round(share * total)
-    if len(needed) > room:
+    always, room = special | short, round(share * total)
+    if len(always) > room:
         raise InfeasibleBudget(
-            f"{len(needed):,} special and single-character pieces must stay, the share {share} of "
+            f"{len(always):,} special and single-character pieces must stay, the share {share} of "
             f"{total:,} pieces is only {room:,}."
         )
     order = torch.argsort(counts, descending=True, stable=True).tolist()
     order.sort(key=lambda i: i in empty)
-    others = [i for i in order if i not in needed][: room - len(needed)]
-    return sorted(needed | set(others))
+    others = [i for i in order if i not in always][: room - len(always)]
+    return sorted(always | set(others))
 
 
 def trim(encoder: SentenceTransformer, keep: list[int], folder: Path) -> SentenceTransformer:
-    """Write ``encoder`` with the word pieces ``keep`` alone into ``folder``, and load it from there.
+    """Write ``encoder`` with some of its word pieces alone, and load what was written.
 
-    The folder is that of a plain encoder: ``SentenceTransformer(folder)`` needs nothing else. Raises
-    ``StudyError`` for a tokenizer that is not WordPiece.
+    Args:
+        encoder: with its trained word table and a WordPiece tokenizer; any other tokenizer raises
+            ``StudyError``. It is not changed.
+        keep: ids of the pieces, rising, from ``kept_pieces``.
+        folder: becomes that of a plain encoder: ``SentenceTransformer(folder)`` needs nothing else.
     """
     encoder.save(str(folder))
     described = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))

@@ -36,22 +36,24 @@ def against(evidence: TextEvidence, labels: list[str], reference: str) -> pl.Dat
 
 def integer_findings(effects: pl.DataFrame) -> list[str]:
     """What becomes of the loss of int8: by the raw codes, de-quantised, and without rounding."""
-    said = []
+    sentences = []
     for (dataset,), group in effects.group_by("dataset", maintain_order=True):
         delta = {line["label"]: line for line in group.to_dicts()}
         if not {"int8-codes", "int8", "int8-codes-unrounded"} <= set(delta):
             continue
         raw, clean = delta["int8-codes"], delta["int8"]
         control = delta["int8-codes-unrounded"]
-        said.append(
+        sentences.append(
             f"{dataset}: comparing raw int8 codes costs {_spoken(raw)}; the same number of bits, "
             f"de-quantised, {_spoken(clean)}; the raw codes' map without any rounding "
             f"{_spoken(control)}."
         )
         if raw["high"] < 0:
             saved = 1 - clean["delta"] / raw["delta"]
-            said.append(f"{dataset}: de-quantising removes {saved:.0%} of the loss of raw codes.")
-    return said
+            sentences.append(
+                f"{dataset}: de-quantising removes {saved:.0%} of the loss of raw codes."
+            )
+    return sentences
 
 
 def _spoken(line: dict) -> str:
@@ -96,13 +98,13 @@ def contest(evidence: TextEvidence, budget: float) -> pl.DataFrame:
 
 def contest_findings(table: pl.DataFrame, size: int) -> list[str]:
     """Which codec wins at ``size`` bytes, and which others cannot be told from it."""
-    said = []
+    sentences = []
     for (dataset,), group in table.group_by("dataset", maintain_order=True):
         best = group["best"][0]
         first = group.filter(pl.col("label") == best).row(0, named=True)
         tied = group.filter((pl.col("p") >= 0.05) & (pl.col("label") != best))["label"].to_list()
         better = group.filter((pl.col("p") < 0.05) & (pl.col("delta") > 0))["label"].to_list()
-        said.append(
+        sentences.append(
             f"{dataset}, {size} bytes a vector: {best} agrees most with exact search "
             f"({first['agreement']:.0%} of the first ten) and has {POINTS.plain(first['quality'])} "
             "points; "
@@ -113,7 +115,7 @@ def contest_findings(table: pl.DataFrame, size: int) -> list[str]:
             )
             + (f"; better: {', '.join(better)}." if better else ".")
         )
-    return said
+    return sentences
 
 
 def rescoring(evidence: TextEvidence, pairs: dict[str, str], budget: float) -> pl.DataFrame:
@@ -139,7 +141,7 @@ def rescoring(evidence: TextEvidence, pairs: dict[str, str], budget: float) -> p
 
 def rescoring_findings(table: pl.DataFrame) -> list[str]:
     """Does rescoring change the order of codecs? Kendall's tau of the two orders, a task each."""
-    said = []
+    sentences = []
     for (dataset,), group in table.group_by("dataset", maintain_order=True):
         tau = kendalltau(group["before"], group["after"]).statistic
         before, after = (group[name].to_numpy() for name in ("before", "after"))
@@ -147,12 +149,12 @@ def rescoring_findings(table: pl.DataFrame) -> list[str]:
             (before[i] - before[j]) * (after[i] - after[j]) < 0
             for i, j in combinations(range(len(group)), 2)
         )
-        said.append(
+        sentences.append(
             f"{dataset}: rescoring shrinks the gap between the best and the worst of "
             f"{len(group)} codecs from {np.ptp(before):.2f} to {np.ptp(after):.2f} points and swaps "
             f"{swapped} of {len(group) * (len(group) - 1) // 2} pairs (Kendall's tau {tau:.2f})."
         )
-    return said
+    return sentences
 
 
 def predictors(evidence: TextEvidence) -> pl.DataFrame:
@@ -168,22 +170,22 @@ def predictors(evidence: TextEvidence) -> pl.DataFrame:
             column = f"{name}.{dataset}"
             some = rows.filter(pl.col("method") != "full").drop_nulls([column, "quality"])
             if some.height > 2:
-                found = spearmanr(some[column], some["quality"])
+                rank = spearmanr(some[column], some["quality"])
                 lines.append(
                     {"dataset": dataset, "statistic": name, "codecs": some.height}
-                    | {"correlation": float(found.statistic), "p": float(found.pvalue)}
+                    | {"correlation": float(rank.statistic), "p": float(rank.pvalue)}
                 )
     return pl.DataFrame(lines)
 
 
 def predictor_findings(table: pl.DataFrame) -> list[str]:
     """One sentence a task."""
-    said = []
+    sentences = []
     for (dataset,), group in table.group_by("dataset", maintain_order=True):
-        told = ", ".join(f"{g['statistic']} {g['correlation']:+.2f}" for g in group.to_dicts())
+        listed = ", ".join(f"{g['statistic']} {g['correlation']:+.2f}" for g in group.to_dicts())
         best = group.sort("correlation", descending=True).row(0, named=True)
-        said.append(
-            f"{dataset}: rank correlation with quality over {best['codecs']} codecs: {told}; "
+        sentences.append(
+            f"{dataset}: rank correlation with quality over {best['codecs']} codecs: {listed}; "
             f"{best['statistic']} orders them best."
         )
-    return said
+    return sentences

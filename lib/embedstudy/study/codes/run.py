@@ -15,6 +15,9 @@ from embedstudy.encoders.core import evaluate, tasks
 from embedstudy.encoders.core.cache import vectors
 from embedstudy.encoders.core.pretrained import MINILM
 from embedstudy.measure import retrieval, spectrum
+from embedstudy.measure.vectors import unit
+from embedstudy.study.codes.types import CodecRun
+from embedstudy.study.encoder import judging
 from embedstudy.study.engine.outcome import Outcome, Progress
 
 INDEX = 1_000_000  # vectors that share the codebooks in ``serve_bytes``
@@ -35,20 +38,20 @@ class Index:
     exact: np.ndarray
 
 
-prepared = tasks.prepared
+prepared = judging.prepared
 
 
-def sources(run: dict) -> list[str]:
-    """The modules that a run loads by name."""
-    return [codes.method_class(run["method"]).__module__]
+def sources(run: CodecRun) -> list[str]:
+    """The modules that a run loads by name: its codec, and those that declare its tasks."""
+    return [codes.method_class(run.method).__module__, *tasks.modules(run.tasks)]
 
 
-def check(run: dict) -> None:
+def check(run: CodecRun) -> None:
     """Raise ``StudyError`` if the run cannot start."""
-    codes.build(run["method"], run["options"]).check_dim(run["dim"])
-    for name, limits in run["tasks"].items():
+    codes.build(run.method, run.options).check_dim(run.dim)
+    for name, limits in run.tasks.items():
         tasks.check(name, limits)
-        if name not in tasks.RETRIEVAL:
+        if not tasks.is_retrieval(name):
             raise StudyError(f"Codes are judged by retrieval, and task {name!r} is none.")
 
 
@@ -61,7 +64,7 @@ def load(name: str, limits: str, training: str) -> Index:
     task, training = tasks.load(name, **json.loads(limits)), json.loads(training)
 
     def encoded(texts: list[str]) -> np.ndarray:
-        return evaluate.unit(vectors(MINILM, texts))
+        return unit(vectors(MINILM, texts))
 
     corpus, queries = (encoded(frame["text"].to_list()) for frame in task.sets[:2])
     kinds = tasks.training_kinds(name)
@@ -71,14 +74,14 @@ def load(name: str, limits: str, training: str) -> Index:
     return Index(train, corpus, queries, judged, exact)
 
 
-def _fitted(run: dict, index: Index, kinds: tuple, known: dict) -> tuple[Codec, float]:
+def _fitted(run: CodecRun, index: Index, kinds: tuple, fits: dict) -> tuple[Codec, float]:
     """The codec fitted on training texts of ``kinds``, once for all tasks that share them; seconds."""
-    if kinds not in known:
-        codec = codes.build(run["method"], run["options"])
+    if kinds not in fits:
+        codec = codes.build(run.method, run.options)
         started = time.perf_counter()
-        codec.fit(index.train, run["seed"])
-        known[kinds] = codec, time.perf_counter() - started
-    return known[kinds]
+        codec.fit(index.train, run.seed)
+        fits[kinds] = codec, time.perf_counter() - started
+    return fits[kinds]
 
 
 def _search(codec: Codec, index: Index) -> tuple[np.ndarray, np.ndarray, dict]:
@@ -97,7 +100,7 @@ def _shape(codec: Codec, encoded: np.ndarray, index: Index) -> dict:
         decoded = codec.decode(encoded)
     except StudyError:  # whitened vectors have no decoded form
         return dict.fromkeys(("rankme", "participation", "cosine"))
-    cosine = (evaluate.unit(decoded) * index.corpus).sum(axis=1)
+    cosine = (unit(decoded) * index.corpus).sum(axis=1)
     return {
         "rankme": spectrum.rankme(decoded),
         "participation": spectrum.participation_ratio(decoded),
@@ -105,26 +108,26 @@ def _shape(codec: Codec, encoded: np.ndarray, index: Index) -> dict:
     }
 
 
-def work(run: dict, progress: Progress) -> Outcome:
+def work(run: CodecRun, progress: Progress) -> Outcome:
     """Fit on training texts, encode the corpus, search it with float queries.
 
-    ``run``: see ``embedstudy.study.engine.grid``; ``method`` and ``options`` name the codec (``full`` is
+    ``run``: ``method`` and ``options`` name the codec (``full`` is
     fp32), ``tasks`` maps each retrieval task to its limits, ``training`` docs and reviews to the
     number of training texts. ``serve_bytes`` is that of one vector, its share of the codebooks counted as in an index of
     a million vectors; ``bytes.<task>`` counts them as in the corpus that was searched.
     """
-    seed_everything(run["seed"])
-    result, values, costs, known = {}, {}, {}, {}
-    for number, (name, limits) in enumerate(run["tasks"].items()):
-        progress(number / len(run["tasks"]), name)
-        index = load(name, json.dumps(limits), json.dumps(run["training"]))
-        codec, fit_seconds = _fitted(run, index, tasks.training_kinds(name), known)
+    seed_everything(run.seed)
+    result, values, costs, fits = {}, {}, {}, {}
+    for number, (name, limits) in enumerate(run.tasks.items()):
+        progress(number / len(run.tasks), name)
+        index = load(name, json.dumps(limits), json.dumps(run.training))
+        codec, fit_seconds = _fitted(run, index, tasks.training_kinds(name), fits)
         encoded, ranking, seconds = _search(codec, index)
         values[name] = retrieval.ndcg_at_k(ranking, index.judged, _DEPTH)
         agreement = retrieval.agreement_at_k(ranking, index.exact, _DEPTH)
-        told = {"agreement": float(agreement.mean())} | _shape(codec, encoded, index)
-        told["bytes"] = bytes_per_vector(codec, encoded)
-        result |= {f"{what}.{name}": value for what, value in told.items()}
+        figures = {"agreement": float(agreement.mean())} | _shape(codec, encoded, index)
+        figures["bytes"] = bytes_per_vector(codec, encoded)
+        result |= {f"{what}.{name}": value for what, value in figures.items()}
         costs |= {
             f"fit_seconds.{name}": fit_seconds,
             f"encode_us_a_vector.{name}": 1e6 * seconds["encode"] / len(index.corpus),

@@ -11,44 +11,47 @@ from embedstudy.encoders.core import evaluate, sizes, tasks
 from embedstudy.encoders.core.cache import vectors
 from embedstudy.encoders.core.encode import encode
 from embedstudy.encoders.core.pretrained import MINILM, load_encoder
+from embedstudy.study.encoder import judging
+from embedstudy.study.encoder.types import EncoderRun
 from embedstudy.study.engine.outcome import Outcome, Progress
 
 METHODS = ("full", "bm25")
 _LENGTHS = (8, 16, 32, 64, 128, 256)  # tokens of a text, for the clock
 _TIMED = 64  # texts encoded by either way, for the clock
 
-prepared = tasks.prepared
+prepared = judging.prepared
+labels = judging.pair_scores
 
 
-def sources(run: dict) -> list[str]:
-    """Nothing is loaded by name."""
-    return []
+def sources(run: EncoderRun) -> list[str]:
+    """The modules that declare the run's tasks, which are loaded by name."""
+    return tasks.modules(run.tasks)
 
 
-def check(run: dict) -> None:
+def check(run: EncoderRun) -> None:
     """Raise ``StudyError`` if the run cannot start."""
-    if run["method"] not in METHODS:
-        raise StudyError(f"Unknown retriever '{run['method']}': choose from {', '.join(METHODS)}.")
-    for name, limits in run["tasks"].items():
+    if run.method not in METHODS:
+        raise StudyError(f"Unknown retriever '{run.method}': choose from {', '.join(METHODS)}.")
+    for name, limits in run.tasks.items():
         tasks.check(name, limits)
 
 
-def work(run: dict, progress: Progress) -> Outcome:
-    """Judge all-MiniLM-L6-v2 (``full``) or BM25 (``bm25``, retrieval only) on ``run["tasks"]``.
+def work(run: EncoderRun, progress: Progress) -> Outcome:
+    """Judge all-MiniLM-L6-v2 (``full``) or BM25 (``bm25``, retrieval only) on ``run.tasks``.
 
     The encoder's result also holds its bytes by part; its times by depth, by length and against
     ``SentenceTransformer.encode`` are volatile.
     """
-    seed_everything(run["seed"])
-    loaded = {name: tasks.load(name, **limits) for name, limits in run["tasks"].items()}
+    seed_everything(run.seed)
+    loaded = {name: tasks.load(name, **limits) for name, limits in run.tasks.items()}
     values = {}
     for number, (name, task) in enumerate(loaded.items()):
         progress(number / len(loaded), name)
-        if run["method"] == "full":
+        if run.method == "full":
             values[name] = task.scores(lambda texts: vectors(MINILM, texts))
         elif isinstance(task, tasks.RetrievalTask):
             values[name] = evaluate.bm25_ndcg(task.sets)
-    if run["method"] == "bm25":
+    if run.method == "bm25":
         return Outcome({}, {}, values)
     encoder = load_encoder(MINILM)
     parts = sizes.bytes_by_part(encoder)

@@ -27,3 +27,9 @@ def hash_data(dataset: str) -> str:
         for path, s in stats
     }
     return digest(named)
+
+
+def data_bytes(dataset: str) -> int:
+    """Bytes of the prepared files of a data set."""
+    files = (path for path in (paths.PREPARED / dataset).rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files)

@@ -1,32 +1,28 @@
-"""How a grid shows where it is: a bar for people at a screen, lines for logs."""
+"""How a grid shows where it is: a bar at a terminal, a line in a notebook, lines in logs."""
 
 import os
 import sys
 import time
-from fractions import Fraction
 
 from tqdm import tqdm
+
+from embedstudy.measure.units import budget_name
+from embedstudy.study.engine.runs import Run
 
 _SECONDS_BETWEEN_LINES = 60  # a sign of life while no run finishes
 
 
-def describe(run: dict) -> str:
+def describe(run: Run) -> str:
     """A run in a few words: ``movielens dcnv2 QR (mul) 1/10 seed 0``."""
-    words = [run.get("dataset"), run.get("backbone"), run.get("label") or run.get("method")]
-    if "budget" in run:
-        words.append(budget_text(run["budget"]))
-    if "seed" in run:
-        words.append(f"seed {run['seed']}")
-    return " ".join(str(word) for word in words if word) or "run"
-
-
-def budget_text(budget: object) -> str:
-    """A budget as a fraction where it is a plain one: 0.1 -> 1/10, 0.75 -> 3/4, 0.6891 -> 0.6891."""
-    if not isinstance(budget, float):
-        return str(budget)
-    fraction = Fraction(budget).limit_denominator(10_000)
-    plain = fraction.numerator == 1 or fraction.denominator <= 20
-    return str(fraction) if fraction and plain else f"{budget:.4g}"
+    budget = budget_name(run.budget)
+    words = [
+        getattr(run, "dataset", None),
+        run.backbone,
+        run.label or run.method,
+        budget,
+        f"seed {run.seed}",
+    ]
+    return " ".join(word for word in words if word)
 
 
 def remaining(seconds: float) -> str:
@@ -39,10 +35,10 @@ def remaining(seconds: float) -> str:
     return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
 
 
-class Progress:
+class GridDisplay:
     """State of a grid: ``total`` runs, ``done`` of them finished, the others going or waiting."""
 
-    def __init__(self, runs: list[dict], done: int):
+    def __init__(self, runs: list[Run], done: int):
         self.names = [describe(run) for run in runs]
         self.total = len(runs)
         self.before = self.done = done
@@ -84,10 +80,10 @@ class Progress:
         """Called once, after the last run or when the grid is interrupted."""
 
 
-class Lines(Progress):
+class Lines(GridDisplay):
     """One line a finished run, and one a minute while none finishes."""
 
-    def __init__(self, runs: list[dict], done: int):
+    def __init__(self, runs: list[Run], done: int):
         super().__init__(runs, done)
         self.printed = self.started
 
@@ -103,10 +99,10 @@ class Lines(Progress):
         self._print(sentence)
 
 
-class Bar(Progress):
+class Bar(GridDisplay):
     """A tqdm bar that also moves within runs; runs that do not end well are told above it."""
 
-    def __init__(self, runs: list[dict], done: int):
+    def __init__(self, runs: list[Run], done: int):
         super().__init__(runs, done)
         self.bar = tqdm(
             total=self.total,
@@ -130,8 +126,47 @@ class Bar(Progress):
         self.bar.close()
 
 
-def display(runs: list[dict], done: int) -> Progress:
-    """A bar in a terminal or in JupyterLab, lines elsewhere; EMBEDSTUDY_PROGRESS=lines|bar rules."""
-    in_lab = type(sys.stderr).__module__.startswith("ipykernel")
-    chosen = os.environ.get("EMBEDSTUDY_PROGRESS", "bar" if in_lab or sys.stderr.isatty() else "")
-    return (Bar if chosen == "bar" else Lines)(runs, done)
+class Cell(GridDisplay):
+    """One line below a notebook's cell, written anew: it is the cell's one output in the end."""
+
+    def __init__(self, runs: list[Run], done: int):
+        super().__init__(runs, done)
+        from IPython.display import display  # no part of a grid that runs elsewhere
+
+        self.bad: list[str] = []
+        self.handle = display(self._line("starting"), display_id=True)
+
+    def _line(self, now: str) -> "_Text":
+        return _Text("\n".join([f"{self.done}/{self.total} runs, {now}", *self.bad]))
+
+    def show(self) -> None:
+        self.handle.update(self._line(f"{self.eta()}: {self.running()}"))
+
+    def show_finished(self, sentence: str, status: str) -> None:
+        if status != "ok":
+            self.bad.append(sentence)
+        self.show()
+
+    def close(self) -> None:
+        seconds = time.monotonic() - self.started
+        self.handle.update(self._line(f"{self.before} of them recorded before, {seconds:.0f} s"))
+
+
+class _Text:
+    """Plain text as the rich output of a cell."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+_DISPLAYS = {"bar": Bar, "lines": Lines, "cell": Cell}
+
+
+def display(runs: list[Run], done: int) -> GridDisplay:
+    """A bar in a terminal, one line in a notebook, lines elsewhere; EMBEDSTUDY_PROGRESS rules."""
+    in_notebook = type(sys.stderr).__module__.startswith("ipykernel")
+    chosen = "cell" if in_notebook else "bar" if sys.stderr.isatty() else "lines"
+    return _DISPLAYS[os.environ.get("EMBEDSTUDY_PROGRESS", chosen)](runs, done)

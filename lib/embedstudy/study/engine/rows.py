@@ -20,7 +20,7 @@ def flatten(values: dict, prefix: str = "") -> dict:
         if isinstance(value, dict):
             flat |= flatten(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = json.dumps(value) if isinstance(value, list) else value
+            flat[prefix + name] = json.dumps(value) if isinstance(value, list | tuple) else value
     return flat
 
 
@@ -49,13 +49,13 @@ def frame(*groups: list[dict]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def score_frame(scores: dict[str, np.ndarray]) -> pl.DataFrame:
-    """One Float32 column a key; shorter ones (smaller data sets) end in nulls."""
-    length = max(map(len, scores.values()), default=0)
+def array_frame(arrays: dict[str, np.ndarray], dtype: str) -> pl.DataFrame:
+    """One column of ``dtype`` a name; shorter ones (smaller data sets) end in nulls."""
+    length = max(map(len, arrays.values()), default=0)
     return pl.DataFrame(
         [
-            pl.Series(key, array.astype(np.float32)).extend_constant(None, length - len(array))
-            for key, array in scores.items()
+            pl.Series(name, array.astype(dtype)).extend_constant(None, length - len(array))
+            for name, array in arrays.items()
         ]
     )
 
@@ -75,9 +75,9 @@ def write_artefacts(store: RunStore, keys: Iterable[tuple[str, str]], folder: Pa
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for name, key in keys:
-        files = store.files(key)
-        for file in files:
-            target = name + Path(file).suffix if len(files) == 1 else f"{name}-{file}"
+        artefacts = store.files(key)
+        for file in artefacts:
+            target = name + Path(file).suffix if len(artefacts) == 1 else f"{name}-{file}"
             store.extract(key, file, fresh / target)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)

@@ -18,6 +18,7 @@ import numpy as np
 
 from embedstudy.core import files
 from embedstudy.study.engine.outcome import Finished, Outcome
+from embedstudy.study.engine.runs import Run
 
 _RECORD = "record.json"
 
@@ -55,11 +56,11 @@ class RunStore:
     def path(self, key: str) -> Path:
         return self.folder / f"{key}.zip"
 
-    def put(self, key: str, run: dict, finished: Finished) -> None:
+    def put(self, key: str, run: Run, finished: Finished) -> None:
         """Record how ``run`` ended. Raises ``StudyError`` when the disk is full."""
         outcome = finished.outcome
         record = {
-            "run": run,
+            "run": run.identity() | {"device": run.device},
             "status": finished.status,
             "error": finished.error,
             "traceback": finished.traceback,
@@ -82,8 +83,11 @@ class RunStore:
             if isinstance(content, Path):
                 content.unlink()
 
-    def get(self, key: str) -> Finished | None:
-        """The record of ``key`` without its files; None if there is none or it is damaged."""
+    def get(self, key: str, *, with_files: bool = False) -> Finished | None:
+        """The record of ``key``; None if there is none or it is damaged.
+
+        Its files, which may be large, are read only on demand, as bytes.
+        """
         try:
             with zipfile.ZipFile(self.path(key)) as file:
                 if file.testzip() is not None:
@@ -94,7 +98,12 @@ class RunStore:
                     for name in file.namelist()
                     if name.startswith("arrays/")
                 }
-            outcome = Outcome(record["result"], record["volatile"], arrays)
+                artefacts = {
+                    name.removeprefix("files/"): file.read(name)
+                    for name in file.namelist()
+                    if with_files and name.startswith("files/")
+                }
+            outcome = Outcome(record["result"], record["volatile"], arrays, artefacts)
             return Finished(record["status"], outcome, record["error"], record["traceback"])
         except Exception:  # damage shows in many ways; none of them may stop the study
             return None

@@ -6,13 +6,17 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from embedstudy.core import files, paths
-from embedstudy.core.errors import StudyError
-from embedstudy.core.params import Number, check
+from embedstudy.core import catalogue, files, paths
+from embedstudy.core.errors import StudyError, nearest
+from embedstudy.core.rules import Number
+from embedstudy.core.schema import check
 from embedstudy.measure.significance import Effect, holm
 from embedstudy.measure.units import BY_NAME
 from embedstudy.study.evidence.comparisons import Evidence
 
+KEY = "claims"  # its chapter in the catalogue
+_VERDICTS = "verdicts.json"
+_SHOWN = ("id", "text", "source", "dataset", "verdict", "effect", "low", "high")  # by the report
 _SIDE = {"family": str, "method": str, "label": str, "best": bool}
 _SIDE |= {"families": [str], "labels": [str]}  # one of several
 _CLAIM = {
@@ -45,11 +49,21 @@ def read(path: Path) -> list[dict]:
         check({k: v for k, v in claim.items() if k in _CLAIM}, _CLAIM, where, required=True)
         if claim.get("measure", MEASURE) != MEASURE:
             raise StudyError(f"{where}measure is {claim['measure']!r}: it can only be {MEASURE}.")
+        _require_chapter(claim, where)
     names = [claim["id"] for claim in claims]
     for name in names:
         if names.count(name) > 1:
             raise StudyError(f"{path.name}: claim '{name}' stands there twice: rename one.")
     return claims
+
+
+def _require_chapter(claim: dict, where: str) -> None:
+    """Raise ``StudyError`` if a claim is about a chapter that does not exist."""
+    keys = [chapter.key for place in catalogue.PLACES for chapter in catalogue.of_place(place)]
+    if "chapter" in claim and claim["chapter"] not in keys:
+        raise StudyError(
+            f"{where}there is no chapter '{claim['chapter']}': {nearest(claim['chapter'], keys)}"
+        )
 
 
 def verdict(effect: Effect, margin: float, p_adjusted: float) -> str:
@@ -63,7 +77,7 @@ def verdict(effect: Effect, margin: float, p_adjusted: float) -> str:
     return "holds" if effect.effect > margin else "does not hold"
 
 
-def wanted(side: dict) -> list[tuple[str, list[str]]]:
+def conditions(side: dict) -> list[tuple[str, list[str]]]:
     """The columns that a side of a claim names, each with the values it may have."""
     several = {"families": "family", "labels": "label"}
     return [
@@ -75,7 +89,7 @@ def wanted(side: dict) -> list[tuple[str, list[str]]]:
 
 def _side(rows: pl.DataFrame, chosen: dict, budgets: list[float]) -> pl.DataFrame:
     """The runs of one side of a claim: one a seed and budget."""
-    matching = rows.filter([pl.col(name).is_in(values) for name, values in wanted(chosen)])
+    matching = rows.filter([pl.col(name).is_in(values) for name, values in conditions(chosen)])
     if chosen.get("method") != "full":
         matching = matching.filter(pl.col("budget").is_in(budgets))
     if matching.is_empty() or matching["label"].n_unique() == 1 or not chosen.get("best"):
@@ -102,7 +116,7 @@ def evaluate(gathered: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
     effect with its 95 % interval (low, high), margin, p (Holm-adjusted), seeds, verdict, unit.
 
     ``gathered``: the evidence of "tables", all chapters on them together, and of other chapters by
-    their names; a claim is about tables unless it names a chapter. A claim that no runs speak to (a
+    their keys; a claim is about tables unless it names a chapter. A claim that no runs speak to (a
     side missing or not feasible) has the verdict "no runs"; claims about time are not among them, as
     times are no result.
     """
@@ -113,7 +127,7 @@ def evaluate(gathered: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
             continue  # judged where the times are; or not run
         evidence = gathered[about]
         for name in ("left", "right"):
-            _known(claim, name, evidence.rows)
+            _require_runs(claim, name, evidence.rows)
         cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
         for cell in cells.to_dicts():
             line, effect = _evaluate_one(evidence, claim, cell)
@@ -126,15 +140,15 @@ def evaluate(gathered: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
     return pl.DataFrame(lines, infer_schema_length=None)
 
 
-def _known(claim: dict, name: str, rows: pl.DataFrame) -> None:
+def _require_runs(claim: dict, name: str, rows: pl.DataFrame) -> None:
     """Raise ``StudyError`` if a side names what no run is."""
-    for column, values in wanted(claim[name]):
-        known = set(rows[column])
+    for column, values in conditions(claim[name]):
+        there = set(rows[column])
         for value in values:
-            if value not in known:
+            if value not in there:
                 raise StudyError(
                     f"claims.yaml: claim '{claim['id']}': no run has the {column} {value!r}; "
-                    f"there are {', '.join(sorted(known))}."
+                    f"there are {', '.join(sorted(there))}."
                 )
 
 
@@ -163,31 +177,50 @@ def _varies(left: pl.DataFrame, right: pl.DataFrame) -> bool:
 
 
 def evaluate_file(gathered: dict[str, Evidence], path: Path | None = None) -> pl.DataFrame:
-    """Evaluate ``claims.yaml`` and write ``verdicts.json`` into the chapter's results."""
+    """Evaluate ``claims.yaml`` and write the verdicts into the chapter's results."""
     verdicts = evaluate(gathered, read(path or paths.ROOT / "claims.yaml"))
     lines = verdicts.fill_nan(None).to_dicts()
     text = json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
-    files.write_bytes(paths.results_of("claims") / "verdicts.json", text.encode())
+    files.write_bytes(paths.results_of(KEY) / _VERDICTS, text.encode())
     return verdicts
+
+
+def read_verdicts() -> list[dict]:
+    """The verdicts that ``evaluate_file`` wrote when the pipeline ran the chapter; none before that.
+
+    Raises ``StudyError`` if the file does not hold verdicts.
+    """
+    path = paths.RESULTS / KEY / _VERDICTS
+    if not path.is_file():
+        return []
+    try:
+        return [
+            {name: line[name] for name in _SHOWN}
+            for line in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} does not hold verdicts: run 'dvc repro --force {KEY}' to write it again."
+        ) from error
 
 
 def findings(verdicts: pl.DataFrame) -> list[str]:
     """One sentence a claim and data set."""
-    said = []
+    sentences = []
     for line in verdicts.to_dicts():
         where = f"{line['text']} ({line['dataset']}, {line['backbone']})"
         if line["effect"] is None:
-            said.append(f"{where}: no pair of runs speaks to it at these budgets.")
+            sentences.append(f"{where}: no pair of runs speaks to it at these budgets.")
             continue
         unit = BY_NAME[line["unit"]]
         low, high, margin = (unit.signed(line[name]) for name in ("low", "high", "margin"))
-        said.append(
+        sentences.append(
             f"{where}: {line['verdict']}; {line['left']} minus {line['right']} is "
             f"{unit.signed(line['effect'])} {unit.name} (95 % interval {low} to {high}, "
             f"margin {margin}, Holm-adjusted p {_p_value(line['p'])}, "
             f"{line['seeds']} seed{'s' * (line['seeds'] != 1)})."
         )
-    return said
+    return sentences
 
 
 def _p_value(p: float) -> str:

@@ -9,23 +9,10 @@ import polars as pl
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
 from embedstudy.measure.significance import Effect, paired_effect, resampling_weights, weighted_auc
-from embedstudy.measure.units import AUC, Quality
-from embedstudy.study.engine.grid import GridResult
-from embedstudy.study.tables.data import load_ctr
+from embedstudy.measure.units import AUC, Quality, budget_name
+from embedstudy.study.engine.result import GridResult
 
 CELL = ["dataset", "backbone", "label", "budget"]  # one point of a chart; seeds vary within
-
-
-def budget_name(budget: float) -> str:
-    """'full', '1/10', '51 %': how a budget is written everywhere.
-
-    >>> budget_name(0.1), budget_name(1.0), budget_name(0.51)
-    ('1/10', 'full', '51 %')
-    """
-    if budget == 1:
-        return "full"
-    whole = round(1 / budget)
-    return f"1/{whole}" if abs(1 / budget - whole) < 0.01 else f"{100 * budget:.0f} %"
 
 
 def with_budget_names(frame: pl.DataFrame) -> pl.DataFrame:
@@ -36,39 +23,59 @@ def with_budget_names(frame: pl.DataFrame) -> pl.DataFrame:
 
 def collect(chapters: Iterable[str], resamples: int = 200) -> "Evidence":
     """The rows and scores of several chapters; a run that two chapters share counts once."""
-    rows, scores = [], {}
+    rows, scores, labels = [], {}, {}
     for chapter in chapters:
-        folder = paths.RESULTS / chapter
-        if not (folder / "rows.parquet").is_file():
-            raise StudyError(f"Chapter '{chapter}' has no rows yet: run 'dvc repro' first.")
-        rows.append(pl.read_parquet(folder / "rows.parquet"))
-        frame = pl.read_parquet(folder / "scores.parquet")
-        scores |= {name: frame[name] for name in frame.columns}
+        frames = read_results(chapter)
+        rows.append(frames["rows"])
+        scores |= columns(frames["scores"])
+        labels |= columns(frames["labels"])
     joined = pl.concat(rows, how="diagonal_relaxed").unique(
         "key", keep="first", maintain_order=True
     )
-    return Evidence(joined, scores, resamples)
+    return Evidence(joined, scores, labels, resamples)
+
+
+def read_results(chapter: str) -> dict[str, pl.DataFrame]:
+    """The ``rows``, ``scores`` and ``labels`` of a chapter, named by its key in the catalogue.
+
+    Raises ``StudyError`` if it has not been run.
+    """
+    folder = paths.RESULTS / chapter
+    if not (folder / "rows.parquet").is_file():
+        raise StudyError(f"Chapter '{chapter}' has no rows yet: run 'dvc repro' first.")
+    return {n: pl.read_parquet(folder / f"{n}.parquet") for n in ("rows", "scores", "labels")}
+
+
+def columns(frame: pl.DataFrame) -> dict[str, pl.Series]:
+    """The columns of a frame by name."""
+    return {name: frame[name] for name in frame.columns}
 
 
 class Evidence:
     """Rows with what is needed to compare them: a paired bootstrap of every run's AUC.
 
-    ``rows``: a row a run; ``scores``: test probabilities of each run, by key. Bootstrap samples
-    are drawn once a data set, so that any two runs on it are paired event by event.
+    ``rows``: a row a run; ``scores``: test probabilities of each run, by key; ``labels``: what they
+    are judged by, by data set. Bootstrap samples are drawn once a data set, so that any two runs on
+    it are paired event by event.
     """
 
     quality = AUC
 
-    def __init__(self, rows: pl.DataFrame, scores: dict[str, pl.Series], resamples: int = 200):
-        self.rows, self.scores, self.resamples = rows, scores, resamples
+    def __init__(
+        self,
+        rows: pl.DataFrame,
+        scores: dict[str, pl.Series],
+        labels: dict[str, pl.Series],
+        resamples: int = 200,
+    ):
+        self.rows, self.scores, self.labels, self.resamples = rows, scores, labels, resamples
         self._draws: dict[str, np.ndarray] = {}
-        self._samples: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+        self._samples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     @classmethod
     def of(cls, result: GridResult, resamples: int = 200) -> "Evidence":
         """The evidence of one chapter's grid."""
-        scores = {name: result.scores[name] for name in result.scores.columns}
-        return cls(result.rows, scores, resamples)
+        return cls(result.rows, columns(result.scores), columns(result.labels), resamples)
 
     @cached_property
     def ok(self) -> pl.DataFrame:
@@ -77,9 +84,9 @@ class Evidence:
 
     def _sample(self, row: dict) -> tuple[np.ndarray, np.ndarray]:
         """Test labels [N] and bootstrap weights [resamples, N] of the row's data set."""
-        name = (row["dataset"], row.get("events"), row["min_count"])
+        name = row["dataset"]
         if name not in self._samples:
-            labels = load_ctr(*name).test.labels.cpu().numpy()
+            labels = self.labels[name].drop_nulls().to_numpy()
             self._samples[name] = labels, resampling_weights(len(labels), self.resamples)
         return self._samples[name]
 

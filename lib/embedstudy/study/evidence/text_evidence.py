@@ -3,20 +3,27 @@
 A run of these places is judged on several tasks. Its values of each task's examples (nDCG@10 of a
 query, cosine of a pair) stand in the column ``<key>.<task>`` of the chapter's scores; here every task
 becomes a ``dataset`` of its own, so that the comparisons, charts and claims made for tables apply.
+A task with labels (human scores of its pairs) is judged by Spearman's correlation with them, one
+without by the mean.
 """
 
 from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
+from scipy.stats import spearmanr
 
-from embedstudy.core import paths
-from embedstudy.core.errors import StudyError
-from embedstudy.encoders.core import sets, tasks
-from embedstudy.measure.significance import Effect, resampling_weights
+from embedstudy.measure.significance import (
+    Effect,
+    resampling_weights,
+    weighted_mean,
+    weighted_spearman,
+)
 from embedstudy.measure.units import POINTS
-from embedstudy.study.engine.grid import GridResult
-from embedstudy.study.evidence.comparisons import Evidence
+from embedstudy.study.engine.result import GridResult
+from embedstudy.study.evidence.comparisons import Evidence, columns, read_results
+
+Columns = dict[str, pl.Series]
 
 
 class TextEvidence(Evidence):
@@ -24,8 +31,8 @@ class TextEvidence(Evidence):
 
     ``rows``: those of a chapter, ``dataset`` the task and ``quality`` its figure × 100; runs that are
     not ok have one row for each task they were to be judged on. ``scores``: values by ``key``, the
-    run's key and task. Bootstrap samples are drawn once a task and number of examples, so that any
-    two runs on it are paired example by example.
+    run's key and task; ``labels``: human scores by task. Bootstrap samples are drawn once a task and
+    number of examples, so that any two runs on it are paired example by example.
     """
 
     quality = POINTS
@@ -33,21 +40,24 @@ class TextEvidence(Evidence):
     @classmethod
     def of(cls, result: GridResult, resamples: int = 200) -> "TextEvidence":
         """The evidence of one chapter's grid."""
-        return cls(*_long(result.rows, result.scores), resamples)
+        labels = columns(result.labels)
+        return cls(*_long(result.rows, result.scores, labels), labels, resamples)
 
     @classmethod
     def collect(cls, chapters: Iterable[str], resamples: int = 200) -> "TextEvidence":
         """The evidence of several chapters, from their files."""
-        rows, scores = [], {}
+        rows, scores, labels = [], {}, {}
         for chapter in chapters:
-            folder = paths.RESULTS / chapter
-            if not (folder / "rows.parquet").is_file():
-                raise StudyError(f"Chapter '{chapter}' has no rows yet: run 'dvc repro' first.")
-            some, values = _long(*(pl.read_parquet(folder / f"{n}.parquet") for n in _FILES))
+            frames = read_results(chapter)
+            own = columns(frames["labels"])
+            some, values = _long(frames["rows"], frames["scores"], own)
             rows.append(some)
             scores |= values
+            labels |= own
         joined = pl.concat(rows, how="diagonal_relaxed")
-        return cls(joined.unique("key", keep="first", maintain_order=True), scores, resamples)
+        return cls(
+            joined.unique("key", keep="first", maintain_order=True), scores, labels, resamples
+        )
 
     def effect(self, left: pl.DataFrame, right: pl.DataFrame) -> Effect | None:
         """Mean difference of quality, left minus right, paired by seed and example.
@@ -58,13 +68,18 @@ class TextEvidence(Evidence):
 
     def draws(self, row: dict) -> np.ndarray:
         """Quality of a run on each bootstrap sample of its task: [resamples]."""
-        key = row["key"]
+        key, task = row["key"], row["dataset"]
         if key not in self._draws:
-            values = self.scores[key].drop_nulls().to_numpy().astype(np.float64)
-            size = row["dataset"], len(values)
+            values = _plain(self.scores[key])
+            size = task, len(values)
             if size not in self._samples:
                 self._samples[size] = resampling_weights(len(values), self.resamples)
-            self._draws[key] = _judge(row["dataset"]).draws(values, self._samples[size])
+            weights = self._samples[size]
+            if task in self.labels:
+                drawn = weighted_spearman(values, _plain(self.labels[task]), weights)
+            else:
+                drawn = weighted_mean(values, weights)
+            self._draws[key] = 100 * drawn
         return self._draws[key]
 
 
@@ -75,23 +90,20 @@ def _spread(side: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([side.with_columns(seed=pl.lit(s, side["seed"].dtype)) for s in seeds])
 
 
-_FILES = ("rows", "scores")
-_judges: dict[str, tasks.Task] = {}
+def _quality(task: str, values: np.ndarray, labels: Columns) -> float:
+    """The quality × 100 that a task's values give."""
+    if task in labels:
+        return 100 * float(spearmanr(values, _plain(labels[task])).statistic)
+    return 100 * float(np.mean(values))
 
 
-def _judge(task: str) -> tasks.Task:
-    """What turns a task's values into its quality; only pairs need their data for that."""
-    if task not in _judges:
-        known = task in sets.STS
-        _judges[task] = tasks.load(task) if known else tasks.RetrievalTask(task, None)
-    return _judges[task]
-
-
-def _long(rows: pl.DataFrame, scores: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
-    found = {name: scores[name] for name in scores.columns if _task(name) in tasks.FOLDERS}
+def _long(
+    rows: pl.DataFrame, scores: pl.DataFrame, labels: Columns
+) -> tuple[pl.DataFrame, Columns]:
+    found = {name: column for name, column in columns(scores).items() if _task(name)}
     lines = [
         {"run": name.partition(".")[0], "key": name, "dataset": _task(name)}
-        | {"quality": _judge(_task(name)).quality(_values(column))}
+        | {"quality": _quality(_task(name), _plain(column), labels)}
         for name, column in found.items()
     ]
     names = list(dict.fromkeys(line["dataset"] for line in lines))
@@ -113,5 +125,5 @@ def _task(column: str) -> str:
     return column.partition(".")[2]
 
 
-def _values(column: pl.Series) -> np.ndarray:
+def _plain(column: pl.Series) -> np.ndarray:
     return column.drop_nulls().to_numpy().astype(np.float64)

@@ -2,13 +2,13 @@
 
 import polars as pl
 
-from embedstudy.study.evidence.claims import wanted
+from embedstudy.study.evidence.claims import conditions
 
 _SAME = ["dataset", "backbone"]
 
 
 def _matching(frame: pl.DataFrame, side: dict) -> pl.DataFrame:
-    return frame.filter([pl.col(name).is_in(values) for name, values in wanted(side)])
+    return frame.filter([pl.col(name).is_in(values) for name, values in conditions(side)])
 
 
 def evaluate(rows: pl.DataFrame, times: pl.DataFrame, claims: list[dict]) -> pl.DataFrame:
@@ -19,14 +19,13 @@ def evaluate(rows: pl.DataFrame, times: pl.DataFrame, claims: list[dict]) -> pl.
     it matches. It holds if that is so for every pair, does not hold if for none, and is not decided
     otherwise. Columns: text, dataset, backbone, left, right, ratio (mean), pairs, verdict.
     """
-    known = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full")).join(
-        times, on="key"
-    )
+    methods = rows.filter((pl.col("status") == "ok") & (pl.col("method") != "full"))
+    timed = methods.join(times, on="key")
     lines = []
     for claim in claims:
         if "measure" not in claim:
             continue
-        among = known.filter(pl.col("budget").is_in(claim["budgets"]))
+        among = timed.filter(pl.col("budget").is_in(claim["budgets"]))
         for same, group in among.group_by(_SAME, maintain_order=True):
             line = _judge(group, claim)
             if line is not None:

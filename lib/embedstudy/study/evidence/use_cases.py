@@ -6,10 +6,11 @@ its discussion of use cases), computed from rows.
 
 import polars as pl
 
-from embedstudy.study.evidence.comparisons import CELL, budget_name
+from embedstudy.measure.units import budget_name
+from embedstudy.study.evidence.comparisons import CELL
 
 _SAME = ["dataset", "backbone"]
-CASES = {  # column -> (what is wanted, whether the smallest is best)
+CASES = {  # column -> (the need, whether the smallest is best)
     "serve_bytes": ("smallest file to serve", True),
     "train_bytes": ("least memory in training", True),
     "lookup_us_4096": ("fastest look-up of 4,096 events, µs", True),

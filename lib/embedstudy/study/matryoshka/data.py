@@ -13,10 +13,10 @@ from torch import nn
 from embedstudy.core.seeding import numpy_generator
 from embedstudy.encoders.core import sets
 from embedstudy.encoders.matryoshka import TrainingSet
-from embedstudy.sources.snli import triplets
+from embedstudy.sources.core.text_sets import declared
+from embedstudy.sources.text.snli import triplets
 
 DATA = {"docs": "docs", "stsb": "stsb", "sick": "sick", "snli": "snli"}  # name -> prepared folder
-_SCALES = {"stsb": (0.0, 5.0), "sick": (1.0, 5.0)}  # lowest and highest human score
 
 
 def docs_pairs(count: int) -> list[list[str]]:
@@ -48,7 +48,7 @@ def training_sets(
             base = MultipleNegativesRankingLoss(model)
             made.append(TrainingSet(loss(base), [frame[c].to_list() for c in frame.columns]))
         else:
-            frame, (low, high) = sets.split(name, "train"), _SCALES[name]
+            frame, (low, high) = sets.split(name, "train"), declared(name).scale
             columns = [frame[c].to_list() for c in ("sentence1", "sentence2")]
             scores = ((frame["score"] - low) / (high - low)).to_list()
             made.append(TrainingSet(loss(CoSENTLoss(model)), columns, scores))

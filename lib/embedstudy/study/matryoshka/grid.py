@@ -1,6 +1,11 @@
-"""The grid of the chapter on Matryoshka training, as data: one dict a loss, seed and size."""
+"""The grid of the chapter on Matryoshka training, as data: one run a loss, seed and size."""
 
 from embedstudy.encoders.matryoshka.submodels import Size
+from embedstudy.study.matryoshka.settings import MatryoshkaSettings
+from embedstudy.study.matryoshka.types import MatryoshkaRun
+
+FAMILY = "matryoshka"
+_SMALLER_ONLY = ("separate", "truncate", "random_dims", "pca")  # at full size: the encoder
 
 _WHOLE = 22_713_216  # parameters of all-MiniLM-L6-v2
 _BLOCK = 1_774_464  # of one of its six blocks
@@ -19,45 +24,32 @@ def size_budget(size: Size) -> float:
     return round((_WHOLE - (_LAYERS - depth) * _BLOCK + projection) / _WHOLE, 4)
 
 
-def matryoshka_runs(
-    labels: dict[str, str],
-    *,
-    sizes: list[Size],
-    judged: list[Size],
-    seeds: list[int],
-    tasks: dict[str, dict],
-    train: dict,
-    length: int,
-) -> list[dict]:
+def matryoshka_runs(labels: dict[str, str], settings: MatryoshkaSettings) -> list[MatryoshkaRun]:
     """The uncompressed encoder, then every method (``labels`` maps it to its name) at every size.
 
-    ``sizes`` are those that losses train, ``judged`` those whose quality is measured, the full one
-    among them. Sizes vary slowest, so that runs
-    side by side train different losses instead of waiting for one. A separately trained model of the
-    full size is the plainly trained one, and is left out.
+    Sizes vary slowest, so that runs side by side train different losses instead of waiting for one.
+    A separately trained model of the full size is the plainly trained one, and is left out.
     """
-    whole = tuple(max(map(tuple, sizes)))
-    lines = [("reference", "full", "all-MiniLM-L6-v2", whole, seeds[:1])]
-    for size in sorted(map(tuple, judged), reverse=True):
+    sizes = tuple(map(tuple, settings.sizes))
+    lines = [("reference", "full", "all-MiniLM-L6-v2", max(sizes), settings.seeds[:1])]
+    for size in sorted(map(tuple, settings.judged), reverse=True):
         for method, label in labels.items():
-            if size != whole or method not in ("separate", "truncate", "random_dims", "pca"):
-                lines.append(("encoders_matryoshka", method, label, size, seeds))
+            if size != max(sizes) or method not in _SMALLER_ONLY:
+                lines.append((FAMILY, method, label, size, settings.seeds))
     return [
-        {
-            "place": "encoders",
-            "backbone": "all-MiniLM-L6-v2",
-            "family": family,
-            "method": method,
-            "label": label,
-            "options": {},
-            "budget": size_budget(size),
-            "seed": seed,
-            "size": list(size),
-            "sizes": [list(one) for one in sizes],
-            "tasks": tasks,
-            "train": train,
-            "length": length,
-        }
-        for family, method, label, size, of in lines
-        for seed in of
+        MatryoshkaRun(
+            backbone="all-MiniLM-L6-v2",
+            family=family,
+            method=method,
+            label=label,
+            budget=size_budget(size),
+            seed=seed,
+            size=size,
+            sizes=sizes,
+            tasks=settings.tasks,
+            train=settings.train,
+            length=settings.length,
+        )
+        for family, method, label, size, seeds in lines
+        for seed in seeds
     ]

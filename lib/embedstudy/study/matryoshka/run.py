@@ -1,38 +1,37 @@
 """One run of the chapter on Matryoshka training: a loss, a seed, and one size of the trained model."""
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
-from filelock import FileLock
-from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import Matryoshka2dLoss, MatryoshkaLoss
 from torch import nn
 
-from embedstudy.core import files, paths
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import numpy_generator, seed_everything
 from embedstudy.encoders import matryoshka
 from embedstudy.encoders.core import encode, pretrained, tasks
 from embedstudy.encoders.core.sizes import first_layers, layers
 from embedstudy.encoders.matryoshka.submodels import Size, check_size, sub_model
-from embedstudy.study.engine import imports
-from embedstudy.study.engine.fingerprint import hash_data
+from embedstudy.sources.core import text_sets
+from embedstudy.study.encoder import judging
+from embedstudy.study.engine.once import Trained, load_or_train
 from embedstudy.study.engine.outcome import Outcome, Progress
-from embedstudy.study.engine.store import digest
 from embedstudy.study.matryoshka.data import DATA, docs_pairs, training_sets
+from embedstudy.study.matryoshka.types import MatryoshkaRun
 
 UNTRAINED = ("full", "truncate", "random_dims", "pca")
 
 
-def prepared(run: dict) -> list[str]:
+def prepared(run: MatryoshkaRun) -> list[str]:
     """The prepared data that a run reads."""
-    return sorted({*tasks.prepared(run), "docs", *(DATA[name] for name in run["train"]["data"])})
+    return sorted({*judging.prepared(run), "docs", *(DATA[name] for name in run.train.data)})
+
+
+labels = judging.pair_scores
 
 
 def _dims(sizes: list[Size]) -> list[int]:
@@ -79,130 +78,131 @@ def _middle(sizes: list[Size]) -> int:
     return sorted(dim for _, dim in sizes)[(len(sizes) - 1) // 2]
 
 
-def sources(run: dict) -> list[str]:
-    """Nothing is loaded by name."""
-    return []
+def sources(run: MatryoshkaRun) -> list[str]:
+    """The modules that declare the run's tasks and training sets, which are loaded by name."""
+    return sorted({*tasks.modules(run.tasks), *_training_modules(run)})
 
 
-def check(run: dict) -> None:
+def _training_modules(run: MatryoshkaRun) -> list[str]:
+    folders = {"docs", *(DATA[name] for name in run.train.data)}
+    return sorted(text_sets.module_of(folder) for folder in folders)
+
+
+def shares(run: MatryoshkaRun) -> tuple[dict, list[str]] | None:
+    """The training of a loss and seed, the same for every size but of models trained separately."""
+    if run.method in UNTRAINED:
+        return None
+    names = ["method", "seed", "sizes", "train", "length"]
+    names += ["size"] if run.method == "separate" else []
+    identity = run.identity()
+    return {name: identity[name] for name in names}, _training_modules(run)
+
+
+def check(run: MatryoshkaRun) -> None:
     """Raise ``StudyError`` if the run cannot start."""
-    if run["method"] not in METHODS:
-        raise StudyError(f"Unknown method '{run['method']}': choose from {', '.join(METHODS)}.")
-    check_size(pretrained.minilm(), tuple(run["size"]))
-    unknown = set(run["train"]["data"]) - set(DATA)
-    if unknown or not run["train"]["data"]:
-        raise StudyError(
-            f"The training data are {run['train']['data']}: name some of {', '.join(DATA)}."
-        )
-    for name, limits in run["tasks"].items():
+    if run.method not in METHODS:
+        raise StudyError(f"Unknown method '{run.method}': choose from {', '.join(METHODS)}.")
+    check_size(pretrained.minilm(), tuple(run.size))
+    unknown = set(run.train.data) - set(DATA)
+    if unknown or not run.train.data:
+        raise StudyError(f"The training data are {run.train.data}: name some of {', '.join(DATA)}.")
+    for name, limits in run.tasks.items():
         tasks.check(name, limits)
 
 
-def _train(run: dict, model: SentenceTransformer) -> None:
+def _train(run: MatryoshkaRun, model: SentenceTransformer) -> None:
     """Train in place; a separately trained model is cut to its size first and trained as that."""
-    sizes, train = [tuple(size) for size in run["sizes"]], run["train"]
-    if run["method"] == "smae_srl":
-        texts = docs_pairs(train["pairs"])[1]
-        config = {"batch": train["batch"], "lr": train["lr"], "seed": run["seed"]}
-        matryoshka.pretrain(model, texts, sizes, steps=train["pretrain"], **config)
+    sizes, train = [tuple(size) for size in run.sizes], run.train
+    if run.method == "smae_srl":
+        texts = docs_pairs(train.pairs)[1]
+        config = {"batch": train.batch, "lr": train.lr, "seed": run.seed}
+        matryoshka.pretrain(model, texts, sizes, steps=train.pretrain, **config)
 
     def loss(base: nn.Module) -> nn.Module:
-        return LOSSES[run["method"]](model, base, sizes)
+        return LOSSES[run.method](model, base, sizes)
 
-    config = {name: train[name] for name in ("steps", "batch", "lr", "seconds")}
-    chosen = training_sets(train["data"], train["pairs"], model, loss)
-    matryoshka.train(model, chosen, seed=run["seed"], **config)
+    config = {name: getattr(train, name) for name in ("steps", "batch", "lr", "seconds")}
+    chosen = training_sets(train.data, train.pairs, model, loss)
+    matryoshka.train(model, chosen, seed=run.seed, **config)
 
 
-def _start(run: dict) -> SentenceTransformer:
+def _start(run: MatryoshkaRun) -> SentenceTransformer:
     """What is trained: all-MiniLM-L6-v2, or its first layers and numbers where trained by themselves."""
     model = pretrained.minilm()
-    model.max_seq_length = run["length"]
-    if run["method"] == "separate":
-        model = sub_model(model, tuple(run["size"]))
-        model.max_seq_length = run["length"]
+    model.max_seq_length = run.length
+    if run.method == "separate":
+        model = sub_model(model, tuple(run.size))
+        model.max_seq_length = run.length
     return model
 
 
-def _trained(run: dict) -> tuple[SentenceTransformer, float]:
+def _trained(run: MatryoshkaRun) -> tuple[SentenceTransformer, float]:
     """The trained model and the seconds that took, from disk where another size has trained it."""
     model = _start(run)
-    if run["method"] in UNTRAINED:
+    if run.method in UNTRAINED:
         return model, 0.0
-    names = ("method", "seed", "sizes", "train", "length")
-    identity = {name: run[name] for name in names}
-    identity |= {"data": [hash_data(DATA[name]) for name in run["train"]["data"]]}
-    identity |= {"source": imports.source_hash(imports.run_sources(__name__))}
-    if run["method"] == "separate":
-        identity["size"] = run["size"]
-    versions = {"torch": torch.__version__, "threads": torch.get_num_threads()}
-    path = paths.RUNS.parent / "trained" / f"{digest(identity | versions)}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        note = path.with_suffix(".json")
-        if not (path.is_file() and note.is_file()):
-            started = time.perf_counter()
-            _train(run, model)
-            seconds = time.perf_counter() - started
-            with files.replacing(path) as scratch:
-                save_file({n: t.contiguous() for n, t in model.state_dict().items()}, scratch)
-            files.write_bytes(note, json.dumps({"seconds": seconds}).encode())
-        model.load_state_dict(load_file(path))
-    return model.eval(), json.loads(note.read_text())["seconds"]
+
+    def train() -> Trained:
+        started = time.perf_counter()
+        _train(run, model)
+        return model.state_dict(), {"seconds": time.perf_counter() - started}
+
+    tensors, notes = load_or_train(run.shared, train)
+    model.load_state_dict(tensors)
+    return model.eval(), notes["seconds"]
 
 
-def _cut(run: dict, model: SentenceTransformer) -> SentenceTransformer:
+def _cut(run: MatryoshkaRun, model: SentenceTransformer) -> SentenceTransformer:
     """The sub-model of the run's size, by the run's rule of which dimensions to keep."""
-    size = tuple(run["size"])
-    if run["method"] == "separate":
+    size = tuple(run.size)
+    if run.method == "separate":
         return model
     width = model[0].auto_model.config.hidden_size
-    if run["method"] == "random_dims":
-        order = numpy_generator(run["seed"], "random dims").permutation(width)
+    if run.method == "random_dims":
+        order = numpy_generator(run.seed, "random dims").permutation(width)
         return sub_model(model, size, np.eye(width, dtype=np.float32)[:, order])
-    if run["method"] == "pca":
+    if run.method == "pca":
         return sub_model(model, size, *_principal(run, model, size))
     return sub_model(model, size)
 
 
-def _principal(run: dict, model: SentenceTransformer, size: Size) -> tuple[np.ndarray, np.ndarray]:
+def _principal(
+    run: MatryoshkaRun, model: SentenceTransformer, size: Size
+) -> tuple[np.ndarray, np.ndarray]:
     """Principal axes [width, width] and mean of the pooled vectors of training documents."""
     shallow = first_layers(model, size[0])
     pooled = SentenceTransformer(modules=[shallow[0], shallow[1]], device=str(model.device))
-    pooled.max_seq_length = run["length"]
-    texts = docs_pairs(run["train"]["pairs"])[1][: run["train"]["principal"]]
+    pooled.max_seq_length = run.length
+    texts = docs_pairs(run.train.pairs)[1][: run.train.principal]
     vectors = encode.encode(pooled, texts).astype(np.float64)
     mean = vectors.mean(axis=0)
     _, axes = np.linalg.eigh((vectors - mean).T @ (vectors - mean))
     return axes[:, ::-1].astype(np.float32), mean.astype(np.float32)
 
 
-def work(run: dict, progress: Progress) -> Outcome:
+def work(run: MatryoshkaRun, progress: Progress) -> Outcome:
     """Train by the run's loss, cut to its size, save, load with the library alone, judge.
 
-    ``run``: see ``embedstudy.study.engine.grid``; ``size`` is (layers, dim), ``sizes`` those that are trained,
-    ``train`` has ``data`` (the training sets), steps, batch, lr, ``seconds`` (0, or the time to train in
-    place of the steps), the number of training ``pairs`` of docs, that of documents for PCA
-    (``principal``), and the steps of pre-training (``pretrain``); ``length`` cuts texts to so many tokens. Runs of one loss and seed share a training.
+    Runs of one loss and seed share a training.
     """
-    seed_everything(run["seed"])
+    seed_everything(run.seed)
     model, seconds = _trained(run)
     progress(0.5, "judging")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "encoder"
         _cut(run, model).save(str(folder))
         served = pretrained.load_encoder(folder)
-    served.max_seq_length = run["length"]
+    served.max_seq_length = run.length
     values = {
         name: tasks.load(name, **limits)
         .scores(lambda texts: encode.encode(served, texts))
         .astype(np.float64)
-        for name, limits in run["tasks"].items()
+        for name, limits in run.tasks.items()
     }
     result = {
         "serve_bytes": sum(p.numel() * p.element_size() for p in served.parameters()),
         "full_bytes": sum(p.numel() * 4 for p in pretrained.minilm().parameters()),
         "layers": len(layers(served)),
-        "dim": run["size"][1],
+        "dim": run.size[1],
     }
     return Outcome(result, {"train_seconds": seconds}, values)

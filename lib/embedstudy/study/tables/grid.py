@@ -1,7 +1,11 @@
-"""The grid of a chapter on tables, as data: one dict a run."""
+"""The grid of a chapter on tables, as data: one run a cell."""
 
 from dataclasses import dataclass, field
 from itertools import product
+
+from embedstudy.core.errors import StudyError
+from embedstudy.study.tables.settings import TableSettings
+from embedstudy.study.tables.types import TableRun
 
 
 @dataclass(frozen=True)
@@ -23,49 +27,49 @@ class Variant:
 FULL = Variant("full table", "full")
 
 
-def table_runs(
-    family: str,
-    variants: list[Variant],
-    *,
-    datasets: list[str],
-    backbones: list[str],
-    budgets: list[float],
-    seeds: dict[str, list[int]],
-    events: dict[str, int],
-    dim: int,
-    init_std: float,
-    backbone_options: dict,
-    train: dict,
-    min_count: int = 2,
-) -> list[dict]:
-    """The runs of one family, the full product of the lists, in a fixed order.
+def table_runs(family: str, variants: list[Variant], settings: TableSettings) -> list[TableRun]:
+    """The runs of one family, the full product of the settings' lists, in a fixed order.
 
     The uncompressed table comes first in every grid, once a seed: it has no budget to vary, and
-    where another chapter has recorded it, it is not run again. ``seeds`` maps each data set to its
-    seeds, ``events`` a data set to the size of the subset to use; sets that it does not name are
-    used whole.
+    where another chapter has recorded it, it is not run again. Data sets that are not prepared are
+    to be left out before (``show.prepared``).
     """
     lines = [("reference", FULL, [1.0])]
-    lines += [(v.family or family, v, v.budgets or budgets) for v in variants]
+    lines += [(v.family or family, v, v.budgets or settings.budgets) for v in variants]
+    _check_settings(settings, {variant.method for _, variant, _ in lines})
     return [
-        {
-            "place": "tables",
-            "dataset": dataset,
-            "backbone": backbone,
-            "family": of,
-            "method": variant.method,
-            "label": variant.label,
-            "options": variant.options,
-            "budget": float(budget),
-            "seed": seed,
-            "dim": dim,
-            "init_std": init_std,
-            "events": events.get(dataset),
-            "min_count": min_count,
-            "backbone_options": backbone_options,
-            "train": train,
-        }
-        for dataset, backbone, (of, variant, sizes) in product(datasets, backbones, lines)
+        TableRun(
+            dataset=dataset,
+            backbone=backbone,
+            family=of,
+            method=variant.method,
+            label=variant.label,
+            options=settings.options.get(variant.method, {}) | variant.options,
+            budget=float(budget),
+            seed=seed,
+            dim=settings.dim,
+            init_std=settings.init_std,
+            backbone_options=settings.backbone_options,
+            train=settings.train,
+        )
+        for dataset, backbone, (of, variant, sizes) in product(
+            settings.datasets, settings.backbones, lines
+        )
         for budget in sizes
-        for seed in seeds[dataset]
+        for seed in settings.seeds[dataset]
     ]
+
+
+def _check_settings(settings: TableSettings, methods: set[str]) -> None:
+    for dataset in settings.datasets:
+        if not settings.seeds.get(dataset):
+            raise StudyError(f"seeds has none for the data set '{dataset}': give it at least one.")
+    for name in ("budgets", "backbones"):
+        if not getattr(settings, name):
+            raise StudyError(f"{name} is empty: give it at least one entry.")
+    for method in settings.options:
+        if method not in methods:
+            raise StudyError(
+                f"options are given for '{method}', which is no method of this chapter: "
+                f"it has {', '.join(sorted(methods))}."
+            )

@@ -4,39 +4,31 @@ import importlib
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from embedstudy.core.errors import StudyError
+from embedstudy.core.errors import InfeasibleBudget, StudyError
 from embedstudy.core.seeding import derive, seed_everything
 from embedstudy.measure import quality
-from embedstudy.study.engine import imports
-from embedstudy.study.engine.fingerprint import hash_data
-from embedstudy.study.engine.outcome import Outcome
+from embedstudy.study.engine.outcome import Outcome, Progress
 from embedstudy.study.tables.data import CtrData, load_ctr
-from embedstudy.study.tables.full_table import load_or_train
-from embedstudy.study.tables.train import (
-    Model,
-    Progress,
-    TrainConfig,
-    Trainer,
-    Uncompressed,
-    predict,
-)
+from embedstudy.study.tables.full_table import full_table
+from embedstudy.study.tables.train import Model, Trainer, Uncompressed, predict
+from embedstudy.study.tables.types import TableRun
 from embedstudy.tables.core import artefact
 from embedstudy.tables.core.base import Table, TableSpec
 from embedstudy.tables.reference.full import Full
 
 _SMALLEST_SLICE = 100  # events; the AUC of fewer is noise and is left out
-_TRAIN_KEYS = set(TrainConfig.__dataclass_fields__)
 
 
 def method_class(family: str, method: str) -> type[Table]:
-    """The class of a method, found through its family's registry."""
+    """The class of a method, found through its family's list."""
     try:
-        methods = importlib.import_module(f"embedstudy.tables.families.{family}").METHODS
+        methods = importlib.import_module(f"embedstudy.tables.{family}.methods").METHODS
     except ModuleNotFoundError as error:
         raise StudyError(f"There is no family of tables called '{family}'.") from error
     if method not in methods:
@@ -54,68 +46,101 @@ def backbone_class(name: str) -> type[torch.nn.Module]:
     return backbones[name]
 
 
-def sources(run: dict) -> list[str]:
+# -- what the engine asks -------------------------------------------------------------------------
+def sources(run: TableRun) -> list[str]:
     """The modules that a run loads by name; its record depends on their source."""
-    method = method_class(run["family"], run["method"])
-    return [method.__module__, backbone_class(run["backbone"]).__module__]
+    method = method_class(run.family, run.method)
+    return [method.__module__, backbone_class(run.backbone).__module__]
 
 
-def check(run: dict) -> None:
+def shares(run: TableRun) -> tuple[dict, list[str]]:
+    """The training of the full table, the same for all methods that start from it."""
+    names = ("dataset", "backbone", "seed", "dim", "init_std", "train", "backbone_options")
+    identity = run.identity()
+    return {n: identity[n] for n in names}, [backbone_class(run.backbone).__module__]
+
+
+def labels(run: TableRun) -> dict[str, np.ndarray]:
+    """The test labels of the run's data set."""
+    return {run.dataset: load_ctr(run.dataset).test.labels.numpy()}
+
+
+def check(run: TableRun) -> None:
     """Raise ``StudyError`` if the run cannot start, before any long work."""
-    known = method_class(run["family"], run["method"]).options()
-    wrong = sorted(set(run["options"]) - set(known))
+    options = method_class(run.family, run.method).options()
+    wrong = sorted(set(run.options) - set(options))
     if wrong:
         raise StudyError(
-            f"Method '{run['method']}' has no option '{wrong[0]}': "
-            f"it takes {', '.join(known) or 'none'}."
+            f"Method '{run.method}' has no option '{wrong[0]}': "
+            f"it takes {', '.join(options) or 'none'}."
         )
-    backbone_class(run["backbone"])
-    unknown = set(run["train"]) - _TRAIN_KEYS
-    if unknown:
+    backbone_class(run.backbone)
+    if not 0 < run.budget <= 1:
         raise StudyError(
-            f"Unknown training parameter '{min(unknown)}': choose from {', '.join(sorted(_TRAIN_KEYS))}."
-        )
-    if run["train"].get("monitor", "logloss") not in ("logloss", "auc"):
-        raise StudyError(f"train.monitor is {run['train']['monitor']!r}: choose logloss or auc.")
-    if not 0 < run["budget"] <= 1:
-        raise StudyError(
-            f"Budget {run['budget']} of method '{run['method']}' is impossible: a budget is a "
+            f"Budget {run.budget} of method '{run.method}' is impossible: a budget is a "
             "fraction of the fp32 table, above 0 and at most 1."
         )
 
 
-def _model(cls: type[Table], run: dict, data: CtrData, options: dict) -> tuple[Model, TableSpec]:
-    """The model of a run with a table of ``cls`` in it, and what that table must serve."""
-    shape = backbone_class(run["backbone"])
-    spec = data.spec(shape.table_dim(run["dim"]), run["init_std"])
-    table = cls.build(spec, _budget(run, spec), run["seed"], **options)
+def twin(run: TableRun) -> dict | None:
+    """What is trained: budgets that buy the same sizes train the same model.
+
+    None where the sizes are found in training, and where no size fits.
+    """
+    cls = method_class(run.family, run.method)
+    if cls.sized_in_training:
+        return None
+    spec = _spec(run, load_ctr(run.dataset))
+    try:
+        sizes = cls.plan(spec, _budget(run, spec), run.seed, **run.options)
+    except InfeasibleBudget:
+        return None
+    identity = run.identity()
+    del identity["budget"]
+    return identity | {"sizes": sizes}
+
+
+def of_twin(run: TableRun, other: TableRun, outcome: Outcome) -> Outcome:
+    """The outcome of ``run``, whose budget buys the same sizes as that of ``other``."""
+    spec = _spec(run, load_ctr(run.dataset))
+    budget, size = _budget(run, spec), outcome.result["serve_bytes"]
+    cls = method_class(run.family, run.method)
+    own = {"budget_bytes": budget, "budget_note": _why_less(cls, size, budget)}
+    result = outcome.result | own | {"same_as_budget": other.budget}
+    return replace(outcome, result=result)
+
+
+# -- building -------------------------------------------------------------------------------------
+def _spec(run: TableRun, data: CtrData) -> TableSpec:
+    return data.spec(backbone_class(run.backbone).table_dim(run.dim), run.init_std)
+
+
+def _model(cls: type[Table], run: TableRun, data: CtrData, options: dict) -> Model:
+    """The model of a run with a table of ``cls`` in it."""
+    spec = _spec(run, data)
+    table = cls.build(spec, _budget(run, spec), run.seed, **options)
     # Module constructors draw from the global generator.
-    torch.manual_seed(derive(run["seed"], "backbone"))
-    backbone = shape(len(data.fields), run["dim"], **run["backbone_options"])
-    return Model(table, backbone).to(run["device"]), spec
+    torch.manual_seed(derive(run.seed, "backbone"))
+    backbone = backbone_class(run.backbone)(len(data.fields), run.dim, **run.backbone_options)
+    return Model(table, backbone).to(run.device)
 
 
-def _budget(run: dict, spec: TableSpec) -> int:
-    return int(run["budget"] * spec.full_bytes)
+def _budget(run: TableRun, spec: TableSpec) -> int:
+    return int(run.budget * spec.full_bytes)
 
 
-def _uncompressed(run: dict, data: CtrData, progress: Progress) -> Uncompressed:
+def _uncompressed(run: TableRun, data: CtrData, progress: Progress) -> Uncompressed:
     """The trained full table of the run's seed, from the record if there is one."""
-    names = ("dataset", "backbone", "seed", "dim", "init_std", "events", "min_count", "train")
-    identity = {name: run[name] for name in (*names, "backbone_options", "device")}
-    files = imports.run_sources(__name__, [backbone_class(run["backbone"]).__module__])
-    identity |= {"data": hash_data(run["dataset"]), "source": imports.source_hash(files)}
 
     def train() -> Uncompressed:
         # Dropout draws from the global generator: a run goes on alike whether this one was
         # trained just now or read from disk.
         with torch.random.fork_rng():
-            model, _ = _model(Full, run, data, {})
-            config = TrainConfig(**run["train"])
-            fit = Trainer(model, data, config, run["seed"], progress).fit("full")
+            model = _model(Full, run, data, {})
+            fit = Trainer(model, data, run.train, run.seed, progress).fit("full")
         return Uncompressed(model.table.rows, model.backbone.state_dict(), fit)
 
-    return load_or_train(identity, train)
+    return full_table(run.shared, train)
 
 
 def _serve(model: Model, data: CtrData) -> tuple[Model, bytes]:
@@ -149,18 +174,19 @@ def _quality(served: Model, data: CtrData) -> tuple[dict, np.ndarray]:
     return result, scores
 
 
-def _sizes(run: dict, trainer: Trainer, size: int) -> dict:
+def _sizes(run: TableRun, trainer: Trainer, size: int) -> dict:
     """Bytes and epochs of a run; train bytes are those of its largest phase."""
     fits = trainer.fits
     return {
         "serve_bytes": size,
         "budget_bytes": trainer.budget,
-        "budget_note": _why_less(method_class(run["family"], run["method"]), size, trainer.budget),
+        "budget_note": _why_less(method_class(run.family, run.method), size, trainer.budget),
         "full_bytes": trainer.spec.full_bytes,
         "train_bytes": max(fit.train_bytes for fit in fits),
         "epochs": sum(fit.epochs for fit in fits),
         "best_epoch": fits[-1].best_epoch,
         "phases": ", ".join(f"{fit.phase} {fit.epochs}" for fit in fits),
+        "same_as_budget": None,
     }
 
 
@@ -171,22 +197,17 @@ def _why_less(cls: type[Table], size: int, budget: int) -> str | None:
     return f"uses {size / budget:.0%} of the budget: {cls.why_less}"
 
 
-def work(run: dict, progress: Progress) -> Outcome:
-    """Train, compact, reload and measure. Quality is that of the *reloaded* file.
-
-    ``run``: see ``embedstudy.study.engine.grid``; besides the identity of the run it names ``dim`` (of
-    the vectors), ``init_std``, ``events`` (subset of the data set, or None), ``min_count``,
-    ``backbone_options``, ``train`` and ``device``.
-    """
-    seed_everything(run["seed"])
-    data = load_ctr(run["dataset"], run["events"], run["min_count"], run["device"])
-    cls = method_class(run["family"], run["method"])
-    model, spec = _model(cls, run, data, run["options"])
+def work(run: TableRun, progress: Progress) -> Outcome:
+    """Train, compact, reload and measure. Quality is that of the *reloaded* file."""
+    seed_everything(run.seed)
+    data = load_ctr(run.dataset, run.device)
+    cls = method_class(run.family, run.method)
+    model, spec = _model(cls, run, data, run.options), _spec(run, data)
     trainer = Trainer(
         model,
         data,
-        TrainConfig(**run["train"]),
-        run["seed"],
+        run.train,
+        run.seed,
         progress,
         spec=spec,
         budget=_budget(run, spec),

@@ -1,9 +1,9 @@
-"""``python -m embedstudy.study.tables.serving CHAPTER...``: what the served files cost a server.
+"""``python -m embedstudy.study.tables.serving``: what the served files of the tables cost a server.
 
-A process of its own that trained nothing and runs beside nothing else: every artefact of a
-chapter's first seed is read from its file, its size compared with the recorded serve bytes, and
-its look-up timed. Writes ``reports/serving.parquet``: key, file_bytes, load_ms, lookup_us_1,
-lookup_us_4096.
+A process of its own that trained nothing and runs beside nothing else: of every chapter on tables,
+every artefact of the first seed is read from its file, its size compared with the recorded serve
+bytes, and its look-up timed. Writes ``reports/serving.parquet``: key, file_bytes, load_ms,
+lookup_us_1, lookup_us_4096.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from embedstudy.core import paths
+from embedstudy.core import catalogue, paths
 from embedstudy.core.errors import StudyError
 from embedstudy.measure.latency import lookup_microseconds
-from embedstudy.study.engine import rows
 from embedstudy.study.engine.grid import THREADS
+from embedstudy.study.engine.rows import write_frame
 from embedstudy.study.tables.data import load_ctr
 from embedstudy.tables.core import artefact
 
@@ -34,7 +34,7 @@ def measure(row: dict, path: Path) -> dict:
     started = time.perf_counter()
     served = artefact.load(path)
     loaded = time.perf_counter() - started
-    ids = load_ctr(row["dataset"], row.get("events"), row["min_count"]).test.ids
+    ids = load_ctr(row["dataset"]).test.ids
     return {
         "key": row["key"],
         "file_bytes": size,
@@ -44,8 +44,9 @@ def measure(row: dict, path: Path) -> dict:
     }
 
 
-def measured_rows(chapter: str) -> pl.DataFrame:
-    """The runs of a chapter whose artefacts are measured: those of each data set's first seed."""
+def first_seed_rows(chapter: str) -> pl.DataFrame:
+    """The runs of a chapter, named by its key, whose artefacts are measured: those of each data
+    set's first seed."""
     path = paths.RESULTS / chapter / "rows.parquet"
     if not path.is_file():
         raise StudyError(f"Chapter '{chapter}' has no rows yet: run 'dvc repro' first.")
@@ -53,18 +54,22 @@ def measured_rows(chapter: str) -> pl.DataFrame:
     return pl.read_parquet(path).filter(first & (pl.col("status") == "ok"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapters", nargs="+", help="sections such as baselines")
-    torch.set_num_threads(THREADS)
+def measure_all() -> pl.DataFrame:
+    """The costs of all artefacts; one that two chapters share is measured once."""
     lines: dict[str, dict] = {}
+    for chapter in catalogue.of_place("tables"):
+        folder = paths.RESULTS / chapter.key / "artefacts"
+        for row in first_seed_rows(chapter.key).to_dicts():
+            if row["key"] not in lines:
+                lines[row["key"]] = measure(row, folder / f"{row['key']}.safetensors")
+    return pl.DataFrame(list(lines.values()))
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    torch.set_num_threads(THREADS)
     try:
-        for chapter in parser.parse_args().chapters:
-            folder = paths.RESULTS / chapter / "artefacts"
-            for row in measured_rows(chapter).to_dicts():
-                if row["key"] not in lines:
-                    lines[row["key"]] = measure(row, folder / f"{row['key']}.safetensors")
-        rows.write_frame(pl.DataFrame(list(lines.values())), paths.REPORTS / "serving.parquet")
+        write_frame(measure_all(), paths.REPORTS / "serving.parquet")
     except StudyError as error:
         sys.exit(f"error: {error}")
 

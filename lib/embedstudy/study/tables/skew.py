@@ -112,12 +112,12 @@ def _distinct(ids: np.ndarray) -> np.ndarray:
 
 def findings(cardinality: pl.DataFrame, skew: pl.DataFrame, leaks: pl.DataFrame) -> list[str]:
     """What the three tables say, one sentence each and data set."""
-    said = []
+    sentences = []
     for name in skew["dataset"]:
         largest = cardinality.filter(pl.col("dataset") == name).row(0, named=True)
         curve = skew.filter(pl.col("dataset") == name).row(0, named=True)
         leak = leaks.filter(pl.col("dataset") == name).row(0, named=True)
-        said += [
+        sentences += [
             f"{name}: the field '{largest['field']}' alone holds {largest['share']:.0%} of the rows "
             f"({largest['rows']:,}), so its treatment decides what the table costs.",
             f"{name}: the most frequent 1 % of the ids of '{curve['field']}' make up "
@@ -129,4 +129,4 @@ def findings(cardinality: pl.DataFrame, skew: pl.DataFrame, leaks: pl.DataFrame)
             f"training, and positives are {leak['positives_train']:.1%} of training and "
             f"{leak['positives_test']:.1%} of test events.",
         ]
-    return said
+    return sentences

@@ -12,26 +12,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits as logloss
 from embedstudy.core.errors import Diverged
 from embedstudy.core.seeding import generator
 from embedstudy.measure import quality
+from embedstudy.study.engine.outcome import Progress
 from embedstudy.study.tables.data import CtrData, Split
+from embedstudy.study.tables.types import TrainConfig
 from embedstudy.tables.core.base import TableSpec
 
-Progress = Callable[[float, str], None]
 _EXPLODED = 10 * math.log(2)  # ten times the loss of a coin toss
 _EVALUATION_BATCH = 8192
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Hyper-parameters, the same for every method of a chapter."""
-
-    batch: int = 1024  # events a step
-    lr: float = 1e-3  # Adam, tables and backbone alike
-    epochs: int = 20  # at most, in each phase of a method
-    patience: int = 2  # stop after so many epochs in a row without gain on the validation split
-    monitor: str = "logloss"  # what is to gain: "logloss", or "auc" as some benchmarks do
-    lr_decay: float = 1.0  # factor on the learning rate after an epoch that did not improve
-    table_l2: float = 0.0  # Adam's coupled weight decay on the table's parameters
-    clip: float = 0.0  # largest norm of all gradients together; 0 switches clipping off
 
 
 @dataclass(frozen=True)

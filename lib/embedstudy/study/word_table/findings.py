@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from embedstudy.measure.units import POINTS
-from embedstudy.study.evidence.comparisons import budget_name, nearest
+from embedstudy.measure.units import POINTS, budget_name
+from embedstudy.study.evidence.comparisons import nearest
 from embedstudy.study.evidence.text_evidence import TextEvidence
+from embedstudy.study.word_table.grid import RECOVERED
 
-_AFTER = " + recovery"
 _RECOVERY = {"dataset": pl.String, "label": pl.String, "budget": pl.Float64} | dict.fromkeys(
     ("delta", "low", "high"), pl.Float64
 )
@@ -23,7 +23,7 @@ def findings(evidence: TextEvidence, comparison: pl.DataFrame) -> list[str]:
 
 def fitted(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows without those of encoders that were distilled after their table was fitted."""
-    return rows.filter(~pl.col("label").str.ends_with(_AFTER))
+    return rows.filter(~pl.col("label").str.ends_with(RECOVERED))
 
 
 def recovery(evidence: TextEvidence) -> pl.DataFrame:
@@ -33,11 +33,11 @@ def recovery(evidence: TextEvidence) -> pl.DataFrame:
     (low, high).
     """
     lines = []
-    after = evidence.ok.filter(pl.col("label").str.ends_with(_AFTER))
+    after = evidence.ok.filter(pl.col("label").str.ends_with(RECOVERED))
     cells = after.select("dataset", "label", "budget").unique(maintain_order=True)
     for cell in cells.to_dicts():
         same = [pl.col(name) == cell[name] for name in ("dataset", "budget")]
-        before = cell["label"].removesuffix(_AFTER)
+        before = cell["label"].removesuffix(RECOVERED)
         effect = evidence.effect(
             after.filter(*same, pl.col("label") == cell["label"]),
             evidence.ok.filter(*same, pl.col("label") == before),

@@ -1,6 +1,12 @@
-"""The grid of the chapter on the word table, as data: one dict a run."""
+"""The grid of the chapter on the word table, as data: one run a cell."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from embedstudy.study.word_table.settings import WordTableSettings
+from embedstudy.study.word_table.types import WordTableRun
+
+FAMILY = "word_table"
+RECOVERED = " + recovery"  # after the label of what was distilled
 
 
 @dataclass(frozen=True)
@@ -14,43 +20,32 @@ class WordTable:
     recovered: bool = False
 
 
-def word_table_runs(
-    lines: list[WordTable],
-    *,
-    seeds: list[int],
-    tasks: dict[str, dict],
-    domain: dict[str, int],
-    length: int,
-    fit: dict,
-    recovery: dict,
-) -> list[dict]:
+def word_table_runs(lines: list[WordTable], settings: WordTableSettings) -> list[WordTableRun]:
     """One run a line, budget and seed, after the uncompressed encoder.
 
     A line that is ``recovered`` appears twice: as it was fitted, and after distillation, then with
-    "+ recovery" in its label.
+    ``RECOVERED`` after its label. Those come last, so that their tables are fitted by then.
     """
+    seeds, steps = settings.seeds, settings.recovery.steps
     chosen = [("reference", WordTable("all-MiniLM-L6-v2", "full", (1.0,)), 0, seeds[:1])]
-    for line in lines:
-        chosen.append(("encoders_word_table", line, 0, seeds))
-        if line.recovered:
-            again = WordTable(f"{line.label} + recovery", line.method, line.budgets, line.options)
-            chosen.append(("encoders_word_table", again, recovery["steps"], seeds))
+    chosen += [(FAMILY, line, 0, seeds) for line in lines]
+    recovered = [replace(line, label=line.label + RECOVERED) for line in lines if line.recovered]
+    chosen += [(FAMILY, line, steps, seeds) for line in recovered]
     return [
-        {
-            "place": "encoders",
-            "backbone": "all-MiniLM-L6-v2",
-            "family": family,
-            "method": line.method,
-            "label": line.label,
-            "options": line.options,
-            "budget": budget,
-            "seed": seed,
-            "tasks": tasks,
-            "domain": domain,
-            "length": length,
-            "fit": fit,
-            "recovery": recovery | {"steps": steps},
-        }
+        WordTableRun(
+            backbone="all-MiniLM-L6-v2",
+            family=family,
+            method=line.method,
+            label=line.label,
+            options=line.options,
+            budget=budget,
+            seed=seed,
+            tasks=settings.tasks,
+            domain=settings.domain,
+            length=settings.length,
+            fit=settings.fit,
+            recovery=replace(settings.recovery, steps=steps),
+        )
         for family, line, steps, of in chosen
         for budget in line.budgets
         for seed in of

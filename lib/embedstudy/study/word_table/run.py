@@ -3,6 +3,7 @@
 import importlib
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from sentence_transformers import SentenceTransformer
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import derive, numpy_generator, seed_everything
 from embedstudy.encoders import word_table as words
-from embedstudy.encoders.core import encode, pretrained, sets, tasks
+from embedstudy.encoders.core import encode, pretrained, tasks
 from embedstudy.encoders.core.cache import vectors
 from embedstudy.encoders.word_table.module import load_compressed, word_table
+from embedstudy.study.encoder import judging
+from embedstudy.study.engine.once import Trained, load_or_train
 from embedstudy.study.engine.outcome import Outcome, Progress
+from embedstudy.study.word_table.types import WordTableRun
 from embedstudy.tables.core.base import Table
 from embedstudy.tables.core.post_training import PostTraining
 
@@ -30,10 +34,10 @@ TABLES = {
     "robe": "embedstudy.tables.sharing_rows.robe:ROBE",
     "tt_rec": "embedstudy.tables.generated_rows.tt_rec:TTRec",
 }
-_ASKS = {"docs": "query", "reviews": "title"}
 METHODS = ("full", "trim", *TABLES)
 
-prepared = tasks.prepared
+prepared = judging.prepared
+labels = judging.pair_scores
 
 
 def table_class(method: str) -> type[Table]:
@@ -42,21 +46,31 @@ def table_class(method: str) -> type[Table]:
     return getattr(importlib.import_module(module), name)
 
 
-def sources(run: dict) -> list[str]:
-    """The modules that a run loads by name."""
-    return [TABLES[run["method"]].partition(":")[0]] if run["method"] in TABLES else []
+def sources(run: WordTableRun) -> list[str]:
+    """The modules that a run loads by name: its table's, and those that declare its texts."""
+    table = [TABLES[run.method].partition(":")[0]] if run.method in TABLES else []
+    return [*table, *tasks.modules([*run.tasks, *run.domain])]
 
 
-def check(run: dict) -> None:
+def shares(run: WordTableRun) -> tuple[dict, list[str]] | None:
+    """The fitting of a table, the same whether the encoder is distilled afterwards or not."""
+    if run.method not in TABLES:
+        return None
+    names = ("method", "options", "budget", "seed", "domain", "fit")
+    identity = run.identity()
+    return {name: identity[name] for name in names}, sources(run)
+
+
+def check(run: WordTableRun) -> None:
     """Raise ``StudyError`` if the run cannot start."""
-    if run["method"] not in METHODS:
-        raise StudyError(f"Unknown method '{run['method']}': choose from {', '.join(METHODS)}.")
-    if not 0 < run["budget"] <= 1:
+    if run.method not in METHODS:
+        raise StudyError(f"Unknown method '{run.method}': choose from {', '.join(METHODS)}.")
+    if not 0 < run.budget <= 1:
         raise StudyError(
-            f"Budget {run['budget']} of '{run['label']}' is impossible: a budget is a fraction of "
+            f"Budget {run.budget} of '{run.label}' is impossible: a budget is a fraction of "
             "the word table, above 0 and at most 1."
         )
-    for name, limits in run["tasks"].items():
+    for name, limits in run.tasks.items():
         tasks.check(name, limits)
 
 
@@ -65,44 +79,54 @@ def domain_texts(counts: dict[str, int]) -> list[str]:
     return [text for name, count in counts.items() for text in tasks.training_texts(name, count)]
 
 
-def _fitted(run: dict, encoder: SentenceTransformer, counts: torch.Tensor) -> Table:
+def _fitted(run: WordTableRun, encoder: SentenceTransformer, counts: torch.Tensor) -> Table:
+    """The fitted table, from disk where the run's other form, with or without recovery, has fitted it."""
+
+    def fit() -> Trained:
+        table = _fit(run, encoder, counts)
+        return table.state_dict(), {"config": table.config()}
+
+    tensors, notes = load_or_train(run.shared, fit)
+    return table_class(run.method).restore(notes["config"], tensors)
+
+
+def _fit(run: WordTableRun, encoder: SentenceTransformer, counts: torch.Tensor) -> Table:
     """A table of the run's method within its budget, close to the trained rows."""
     spec = words.table_spec(encoder, counts)
     weight = word_table(encoder).weight.detach()
-    cls, budget = table_class(run["method"]), int(run["budget"] * spec.full_bytes)
+    cls, budget = table_class(run.method), int(run.budget * spec.full_bytes)
     if issubclass(cls, PostTraining):
-        return cls.compress(weight, spec, budget, run["seed"], **run["options"])
-    table = cls.build(spec, budget, run["seed"], **run["options"])
-    words.fit_rows(table, weight, counts, seed=run["seed"], **run["fit"])
+        return cls.compress(weight, spec, budget, run.seed, **run.options)
+    table = cls.build(spec, budget, run.seed, **run.options)
+    words.fit_rows(table, weight, counts, seed=run.seed, **asdict(run.fit))
     return table
 
 
 def _smaller(
-    run: dict, encoder: SentenceTransformer, texts: list[str], folder: Path
+    run: WordTableRun, encoder: SentenceTransformer, texts: list[str], folder: Path
 ) -> SentenceTransformer:
     """The encoder that the run is about, saved in ``folder``."""
-    if run["method"] == "full":
+    if run.method == "full":
         encoder.save(str(folder))
         return encoder
     counts = words.piece_counts(encoder, texts)
-    if run["method"] == "trim":
-        return words.trim(encoder, words.kept_pieces(encoder, counts, run["budget"]), folder)
-    torch.manual_seed(derive(run["seed"], "word table"))
+    if run.method == "trim":
+        return words.trim(encoder, words.kept_pieces(encoder, counts, run.budget), folder)
+    torch.manual_seed(derive(run.seed, "word table"))
     changed = words.replace_word_table(encoder, _fitted(run, encoder, counts))
-    if run["recovery"]["steps"]:
+    if run.recovery.steps:
         queries = _recovery_texts(run)
         teacher = vectors(pretrained.MINILM, queries)
-        words.recover(changed, queries, teacher, seed=run["seed"], **run["recovery"])
+        words.recover(changed, queries, teacher, seed=run.seed, **asdict(run.recovery))
     changed.save(str(folder))
     return changed
 
 
-def _recovery_texts(run: dict) -> list[str]:
+def _recovery_texts(run: WordTableRun) -> list[str]:
     """Short texts of the domain: what asks for the documents in the training splits."""
     found = []
-    for name, count in run["domain"].items():
-        asked = sets.split(name, "train")[_ASKS[name]].unique(maintain_order=True)
-        asked = asked.filter(asked.str.strip_chars() != "")
+    for name, count in run.domain.items():
+        asked = tasks.training_queries(name)
         rng = numpy_generator(0, "recovery", name)
         rows = np.sort(rng.choice(len(asked), min(count, len(asked)), replace=False))
         found += asked[rows].to_list()
@@ -132,19 +156,19 @@ def _spelling(
     }
 
 
-def work(run: dict, progress: Progress) -> Outcome:
+def work(run: WordTableRun, progress: Progress) -> Outcome:
     """Compress the word table of all-MiniLM-L6-v2, save the encoder, load it again and judge that.
 
-    ``run``: see ``embedstudy.study.engine.grid``; ``budget`` is a fraction of the word table (of its bytes, or
+    ``run``: ``budget`` is a fraction of the word table (of its bytes, or
     of its pieces for ``trim``), ``options`` are the table's, ``domain`` says how many training texts of
     docs and reviews tell the word pieces' frequencies, ``fit`` how tables that need training are fitted,
     ``recovery`` how the encoder is distilled afterwards (0 steps: not at all), ``length`` cuts texts
     to so many tokens.
     """
-    seed_everything(run["seed"])
+    seed_everything(run.seed)
     encoder = pretrained.minilm()
-    encoder.max_seq_length = run["length"]
-    texts = domain_texts(run["domain"])
+    encoder.max_seq_length = run.length
+    texts = domain_texts(run.domain)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "encoder"
@@ -152,13 +176,13 @@ def work(run: dict, progress: Progress) -> Outcome:
         seconds = time.perf_counter() - started
         size = _disk_bytes(folder)
         served = load_compressed(folder)
-    served.max_seq_length = run["length"]
+    served.max_seq_length = run.length
     full = sum(p.numel() * 4 for p in encoder.parameters())
     result, values = {"serve_bytes": size, "full_bytes": full}, {}
-    for number, (name, limits) in enumerate(run["tasks"].items()):
-        progress((1 + number) / (1 + len(run["tasks"])), name)
+    for number, (name, limits) in enumerate(run.tasks.items()):
+        progress((1 + number) / (1 + len(run.tasks)), name)
         task = tasks.load(name, **limits)
         values[name] = task.scores(lambda asked: encode.encode(served, asked)).astype(np.float64)
-        if run["method"] == "trim":
+        if run.method == "trim":
             result |= _spelling(task, encoder, served)
     return Outcome(result, {"train_seconds": seconds}, values)

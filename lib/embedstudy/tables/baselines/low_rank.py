@@ -19,8 +19,15 @@ class LowRank(Table):
     """
 
     method = "low_rank"
+    config_keys = ("rank",)
 
     def __init__(self, field_rows: list[int], dim: int, rank: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            rank: k, numbers an id and directions, 1 to ``dim``.
+        """
         super().__init__(field_rows, dim)
         self.rank = rank
         self.rows = nn.Parameter(torch.empty(sum(field_rows), rank))
@@ -28,8 +35,7 @@ class LowRank(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        return largest(cls, budget, lambda rank: sizes | {"rank": rank}, 1, spec.dim)
+        return largest(cls, budget, lambda rank: spec.sizes() | {"rank": rank}, 1, spec.dim)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
@@ -39,6 +45,3 @@ class LowRank(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, ids) @ self.directions
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "rank": self.rank}

@@ -20,8 +20,15 @@ class MinCount(Table):
     """
 
     method = "min_count"
+    config_keys = ("kept",)
 
     def __init__(self, field_rows: list[int], dim: int, kept: list[int] | int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            kept: ids that keep a row: how many of each field, or of all together (``Frequent``).
+        """
         super().__init__(field_rows, dim)
         self.kept = kept
         self.frequent = Frequent(kept, self.starts)
@@ -29,10 +36,9 @@ class MinCount(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
         kept = choices(spec)
         high = spec.rows - len(spec.field_rows)
-        return largest(cls, budget, lambda number: sizes | {"kept": kept(number)}, 0, high)
+        return largest(cls, budget, lambda number: spec.sizes() | {"kept": kept(number)}, 0, high)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
@@ -42,6 +48,3 @@ class MinCount(Table):
         field = self.field_of(ids)
         kept, number = self.frequent(ids, field)
         return lookup(self.rows, torch.where(kept, number + len(self.field_rows), field))
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "kept": self.kept}

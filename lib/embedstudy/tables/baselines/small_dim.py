@@ -17,22 +17,25 @@ class SmallDim(Table):
     """
 
     method = "small_dim"
+    config_keys = ("kept",)
 
     def __init__(self, field_rows: list[int], dim: int, kept: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            kept: k, the columns that are stored, 1 to ``dim``.
+        """
         super().__init__(field_rows, dim)
         self.kept = kept
         self.rows = nn.Parameter(torch.empty(sum(field_rows), kept))
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        return largest(cls, budget, lambda kept: sizes | {"kept": kept}, 1, spec.dim)
+        return largest(cls, budget, lambda kept: spec.sizes() | {"kept": kept}, 1, spec.dim)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
 
     def forward(self, ids: Tensor) -> Tensor:
         return F.pad(lookup(self.rows, ids), (0, self.dim - self.kept))
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "kept": self.kept}

@@ -36,10 +36,16 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Compact:
-    """What a server needs: the class that serves, its configuration, its tensors."""
+    """What a server needs.
 
-    server: str  # "tables.sharing_rows.qr:QR", below the package embedstudy
-    config: dict  # JSON-safe keyword arguments of that class
+    Args:
+        server: the class that serves, "tables.sharing_rows.qr:QR", below the package embedstudy.
+        config: JSON-safe keyword arguments of that class.
+        tensors: its state by name; the bytes of the file are theirs and the header's.
+    """
+
+    server: str
+    config: dict
     tensors: dict[str, torch.Tensor]
 
     def header(self) -> dict[str, str]:

@@ -23,11 +23,19 @@ from embedstudy.tables.core.artefact import Compact
 class TableSpec:
     """What a table must serve.
 
-    ``field_rows``: number of rows of each field; the ids of field f are the range
-    [offset_f, offset_f + rows_f), offset_f the sum of the rows before it, and the first id of a
-    field is its out-of-vocabulary row. ``counts``: int64 [rows], how often each id occurs in the
-    training split. ``init_std``: standard deviation of the vectors at the start of training, the
-    same for every method.
+    Args:
+        field_rows: rows of each field; the ids of field f are the range [offset_f, offset_f +
+            rows_f), offset_f the sum of the rows before it. The first id of a field is its
+            out-of-vocabulary row.
+        dim: numbers a vector.
+        counts: int64 [rows], how often each id occurs in the training split. MGQE, DNIS and
+            AutoSrh compare an id with a number to tell whether it is frequent: they need the ids
+            of a field, after its first one, in order of descending frequency
+            (``core.frequency.check_frequency_order``), as prepared data has them. Min-count and
+            frequency hashing save their map of frequent ids then, and MEmCom's most frequent ids
+            meet only rarer ones; every other method takes any order.
+        init_std: standard deviation of the vectors at the start of training, the same for every
+            method.
     """
 
     field_rows: tuple[int, ...]
@@ -66,7 +74,12 @@ class TableSpec:
 
 
 class Table(nn.Module):
-    """Base of every table. ``forward`` takes int64 ids of any shape [...] -> fp32 [..., dim]."""
+    """Base of every table. ``forward`` takes int64 ids of any shape [...] -> fp32 [..., dim].
+
+    Args:
+        field_rows: rows of each field, as in ``TableSpec``.
+        dim: numbers a vector.
+    """
 
     method: ClassVar[str]  # the name used in grids and rows
     # Why a run of this method may leave more than a tenth of its budget unused.
@@ -93,9 +106,14 @@ class Table(nn.Module):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, **options) -> dict:
-        """Sizes (the constructor's keyword arguments) that fit ``budget`` bytes of file.
+        """Sizes (the constructor's keyword arguments) that fit a budget.
 
         Raises ``InfeasibleBudget`` when even the smallest setting does not fit.
+
+        Args:
+            spec: what the table must serve.
+            budget: bytes of the file at most.
+            seed: of everything random in the method: hash functions, initial values.
         """
         raise NotImplementedError
 
@@ -171,6 +189,17 @@ def lookup(rows: Tensor, index: Tensor) -> Tensor:
     if rows.is_cuda:
         return F.embedding(index, rows)
     return rows.index_select(0, index.flatten()).view(*index.shape, rows.shape[1])
+
+
+def per_distinct(ids: Tensor, vectors: Callable[[Tensor], Tensor]) -> Tensor:
+    """``vectors`` of int64 ids [...], computed once for each distinct id: fp32 [..., width].
+
+    ``vectors`` maps int64 [n], ascending, to fp32 [n, width]. Where computing a row costs more
+    than finding the distinct ids (less than half of a batch of click-through data), this is
+    faster. Vectors are the same; gradients are the same sums in another order.
+    """
+    distinct, inverse = ids.unique(return_inverse=True)
+    return lookup(vectors(distinct), inverse)
 
 
 def check(method: str, option: str, value: object, allowed: range | tuple) -> None:

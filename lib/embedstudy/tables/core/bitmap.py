@@ -10,6 +10,9 @@ class Bitmap(nn.Module):
     """Which of ``places`` are set, packed eight to a byte, with constant-time rank.
 
     The bits are stored; the counts that rank needs are derived from them when they are loaded.
+
+    Args:
+        places: bits of the map.
     """
 
     def __init__(self, places: int):

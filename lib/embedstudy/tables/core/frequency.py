@@ -5,16 +5,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from embedstudy.core.errors import StudyError
 from embedstudy.tables.core.base import TableSpec
 
 
 class Frequent(nn.Module):
     """Tells the kept (frequent) ids from the others and numbers them from 0.
 
-    ``kept`` as a list: field f keeps its ids 1 to kept[f]; a comparison decides, the file holds
-    one number a field. ``kept`` as an int: that many ids from all over, held in the file as sorted
-    int32 keys, 4 bytes each, for vocabularies that are not ordered by frequency. Id 0 of a field,
-    its out-of-vocabulary row, is never among them.
+    Id 0 of a field, its out-of-vocabulary row, is never among them.
+
+    Args:
+        kept: as a list: field f keeps its ids 1 to kept[f]; a comparison decides, the file holds
+            one number a field. As an int: that many ids from all over, held in the file as sorted
+            int32 keys, 4 bytes each, for vocabularies that are not ordered by frequency.
+        starts: int64 [fields], the first id of each field.
     """
 
     def __init__(self, kept: list[int] | int, starts: Tensor):
@@ -63,6 +67,20 @@ def choices(spec: TableSpec) -> Callable[[int], list[int] | int]:
 def ordered(spec: TableSpec) -> bool:
     """Whether each field's ids, its first one aside, are ordered by descending frequency."""
     return all((counts[1:].diff() <= 0).all() for counts in spec.field_counts())
+
+
+def check_frequency_order(method: str, spec: TableSpec) -> None:
+    """Raise ``StudyError`` unless ids are ordered as ``method`` (its name) needs: see ``ordered``."""
+    for field, counts in enumerate(spec.field_counts()):
+        rises = (counts[1:].diff() > 0).nonzero()
+        if len(rises):
+            local = 1 + int(rises[0])
+            raise StudyError(
+                f"{method} needs the ids of a field ordered by descending training frequency, the "
+                f"first one aside, but in field {field} id {local + 1} occurs "
+                f"{int(counts[local + 1]):,} times and id {local} only {int(counts[local]):,}: "
+                "number the ids anew by frequency."
+            )
 
 
 def most_frequent(spec: TableSpec) -> Tensor:

@@ -19,9 +19,13 @@ PRIME = 2**31 - 1  # v x + c stays below 2**62 for v, x, c < p: int64 never over
 class UniversalHash:
     """h(x) = (((c3 x + c2) x + c1) x + c0) mod p) mod m: four-wise independent over ids x < p.
 
-    ``nth`` tells the independent functions of one seed apart. The coefficients follow from seed
-    and ``nth`` alone (SHA-256), so a file holds the seed and no coefficient. Applied to the ids of
-    the whole table, it is a different, independent function for each field.
+    The coefficients follow from the two arguments alone (SHA-256), so a file holds the seed and no
+    coefficient. Applied to the ids of the whole table, it is a different, independent function for
+    each field.
+
+    Args:
+        seed: of the coefficients.
+        nth: tells the independent functions of one seed apart.
     """
 
     def __init__(self, seed: int, nth: int = 0):
@@ -38,8 +42,13 @@ class UniversalHash:
 class FieldHash(nn.Module):
     """Maps the ids of a table to slots, each field to slots of its own.
 
-    ``rows`` and ``slots``: ids and slots of each field. The fields' slots lie one after another;
-    a field with at least as many slots as ids is not hashed: its x-th id has its x-th slot.
+    The fields' slots lie one after another; a field with at least as many slots as ids is not
+    hashed: its x-th id has its x-th slot.
+
+    Args:
+        seed, nth: of the ``UniversalHash``.
+        rows: ids of each field.
+        slots: slots of each field.
     """
 
     def __init__(self, seed: int, nth: int, rows: Sequence[int], slots: Sequence[int]):

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from embedstudy.tables.core.base import TableSpec, check_share
+from embedstudy.tables.core.base import TableSpec, check_share, lookup
 from embedstudy.tables.fewer_bits.half import fixed_size
 from embedstudy.tables.fewer_bits.integer import IntegerTable
 
@@ -21,7 +21,7 @@ class ALPT(IntegerTable):
 
     A step of training passes twice over its batch: Adam turns the decoded rows into fp32 rows w; the
     second pass reads w quantised with gradient to the steps; then w is rounded stochastically with
-    the new steps. Steps start at ``step`` (.01) and learn with ``step_lr`` (2e-5), the paper's.
+    the new steps.
 
     Departure: the steps learn by Adam like everything else, so the paper's factor
     1 / sqrt(B d (2^(b-1) - 1)) on their gradient is applied but cancels. The second pass reads the
@@ -30,10 +30,19 @@ class ALPT(IntegerTable):
 
     method = "alpt"
     why_less = "it has one size, that of its bits"
+    config_keys = ("bits", "step", "step_lr")
 
     def __init__(
         self, field_rows: list[int], dim: int, bits: int, step: float = 0.01, step_lr: float = 2e-5
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bits: of a code: 8 or 16.
+            step: at which every row's step starts, above 0 and below 1; the default is the paper's.
+            step_lr: learning rate of the steps; the default is the paper's.
+        """
         super().__init__(field_rows, dim, bits)
         check_share(self.method, "step", step)
         check_share(self.method, "step_lr", step_lr)
@@ -52,8 +61,16 @@ class ALPT(IntegerTable):
         step: float = 0.01,
         step_lr: float = 2e-5,
     ) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "bits": bits}
-        return fixed_size(cls, sizes | {"step": step, "step_lr": step_lr}, budget)
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            bits: of a code: 8 or 16.
+            step: at which every row's step starts, above 0 and below 1.
+            step_lr: learning rate of the steps.
+        """
+        sizes = spec.sizes() | {"bits": bits, "step": step, "step_lr": step_lr}
+        return fixed_size(cls, sizes, budget)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         self.rounding = rng
@@ -65,7 +82,8 @@ class ALPT(IntegerTable):
     def looked_up(self, flat: Tensor) -> Tensor:
         if self._weight is None:
             return super().looked_up(flat)
-        return quantised(self._weight[flat], self._leaf_steps[flat], self.low, self.high)
+        rows, steps = lookup(self._weight, flat), lookup(self._leaf_steps, flat)
+        return quantised(rows, steps, self.low, self.high)
 
     def forward(self, ids: Tensor) -> Tensor:
         if self._weight is None:
@@ -99,10 +117,6 @@ class ALPT(IntegerTable):
         second = self.step_second / (1 - 0.999**step)
         # Gradients are tiny after their factor: Adam's usual epsilon would swallow them.
         self.steps.addcdiv_(first, second.sqrt() + 1e-15, value=-self.step_lr).clamp_(min=_SMALLEST)
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "bits", "step", "step_lr")
-        return {name: getattr(self, name) for name in names}
 
 
 def quantised(weight: Tensor, steps: Tensor, low: int, high: int) -> Tensor:

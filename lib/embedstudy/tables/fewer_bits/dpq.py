@@ -5,13 +5,12 @@ equations 3 to 7.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedstudy.core.errors import InfeasibleBudget
 from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
 from embedstudy.tables.core.packing import pack, padded
-from embedstudy.tables.fewer_bits.pq import PQ, part_numbers
+from embedstudy.tables.fewer_bits.pq import PQ, joined, part_numbers
 
 MODES = ("vq", "sx")
 _MOMENTUM = 0.1  # of the batch norm
@@ -25,11 +24,11 @@ class DPQ(Table):
     centroids to the (detached) queries. mode="sx": the response is the inner product with a key,
     the output the *value* of the best key, its gradient that of the softmax.
 
-    All fields share the codebooks. The budget buys as many parts as fit with codes of ``bits`` bits
-    (32 centroids), or of fewer bits where none does; a part has ``width`` columns at least. With
-    one column, an inner product is won by the largest or the smallest key: mode="sx" uses more of
-    its keys at ``width`` 2 or more. Training holds the full query table, the codebooks and their
-    moments: more than the full table's training.
+    All fields share the codebooks. The budget buys as many parts as fit with codes of the most bits
+    allowed, or of fewer bits where none does. With one column a part, an inner product is won by
+    the largest or the smallest key: mode="sx" uses more of its keys where a part has two or more.
+    Training holds the full query table, the codebooks and their moments: more than the full table's
+    training.
 
     Departures. The authors' code puts a batch norm without scale or shift on the responses of both
     modes. It subtracts each centroid's squared norm again, so that the code is no longer the nearest
@@ -39,8 +38,17 @@ class DPQ(Table):
 
     method = "dpq"
     why_less = "longer codes than its options allow are not tried, or the next longer do not fit"
+    config_keys = ("parts", "bits", "mode")
 
     def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, mode: str = "vq"):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            parts: P, codes of a row, 1 to ``dim``.
+            bits: of a code, 2 to 8: a part has 2^bits centroids.
+            mode: "vq" or "sx", see above.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "mode", mode, MODES)
         self.parts, self.bits, self.mode = parts, bits, mode
@@ -67,20 +75,28 @@ class DPQ(Table):
         bits: int = 5,
         width: int = 1,
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            mode: "vq" or "sx", see the class.
+            bits: of a code at most, 2 to 8; 5 are 32 centroids a part.
+            width: columns of a part at least, 1 to ``spec.dim``.
+        """
         check(cls.method, "mode", mode, MODES)
         check(cls.method, "bits", bits, range(2, 9))
         check(cls.method, "width", width, range(1, spec.dim + 1))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
         parts = [p for p in part_numbers(spec.dim) if -(-spec.dim // p) >= width]
-        made = [sizes | {"parts": p, "bits": b} for p in parts for b in range(2, bits + 1)]
-        costs = [planned_bytes(PQ, config | {"rotate": False}) for config in made]
-        fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
+        pairs = [{"parts": p, "bits": b} for p in parts for b in range(2, bits + 1)]
+        costs = [planned_bytes(PQ, spec.sizes() | pair | {"rotate": False}) for pair in pairs]
+        fitting = [pair for pair, cost in zip(pairs, costs, strict=True) if cost <= budget]
         if not fitting:
             raise InfeasibleBudget(
                 f"{cls.method} needs at least {min(costs):,} bytes for this table, the budget is "
                 f"{budget:,} bytes."
             )
-        return max(fitting, key=lambda m: (m["parts"] * m["bits"], m["bits"])) | {"mode": mode}
+        best = max(fitting, key=lambda pair: (pair["parts"] * pair["bits"], pair["bits"]))
+        return spec.sizes() | best | {"mode": mode}
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         for parameter in self.parameters():
@@ -111,12 +127,11 @@ class DPQ(Table):
 
     def nearest(self, queries: Tensor, ids: Tensor) -> Tensor:
         """The codes of queries [n, d], those of the distinct ``ids``: int64 [n, parts]."""
-        return responses(queries, *self.scorer(queries)).argmax(-1).T
+        return best(responses(queries, *self.scorer(queries))).T
 
     def chosen(self, codes: Tensor) -> Tensor:
         """Centroids of codes [n, parts], joined: [n, d]."""
-        parts = self.centroids[torch.arange(self.parts, device=codes.device), codes]
-        return parts.flatten(1)[:, : self.dim]
+        return joined(self.centroids, codes)[:, : self.dim]
 
     def forward(self, ids: Tensor) -> Tensor:
         if not ids.numel():
@@ -127,19 +142,17 @@ class DPQ(Table):
             return lookup(self.through_softmax(queries), inverse)
         with torch.no_grad():
             codes = self.nearest(queries, distinct)
-        joined = self.chosen(codes)
+        vectors = self.chosen(codes)
         if self.training:
-            self._distance = (joined - queries.detach()).square().mean()
-            joined = joined.detach() + (queries - queries.detach())
-        return lookup(joined, inverse)
+            self._distance = (vectors - queries.detach()).square().mean()
+            vectors = vectors.detach() + (queries - queries.detach())
+        return lookup(vectors, inverse)
 
     def through_softmax(self, queries: Tensor) -> Tensor:
         """The chosen values, with the gradient of the softmax-weighted mean of all: [n, d]."""
-        found = responses(queries, *self.scorer(queries))  # [parts, n, k]
-        soft = found.softmax(-1)
-        hard = F.one_hot(found.argmax(-1), found.shape[-1]).to(soft)
-        weights = hard + (soft - soft.detach())
-        return (weights @ self.centroids).transpose(0, 1).flatten(1)[:, : self.dim]
+        answers = responses(queries, *self.scorer(queries))
+        values = BestValue.apply(answers.softmax(-1), best(answers.detach()), self.centroids)
+        return values.transpose(0, 1).flatten(1)[:, : self.dim]
 
     def penalty(self) -> Tensor | None:
         distance, self._distance = self._distance, None
@@ -165,9 +178,30 @@ class DPQ(Table):
         table.centroids.copy_(self.centroids)
         return table
 
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "parts", "bits", "mode")
-        return {name: getattr(self, name) for name in names}
+
+class BestValue(torch.autograd.Function):
+    """The value of the best key of each part, with the gradient of the softmax-weighted mean.
+
+    What ``(hard + soft - soft.detach()) @ values`` gives, ``hard`` being one-hot, to the same bits;
+    but the value is read where it stands, not by a product with all that are not chosen.
+    """
+
+    @staticmethod
+    def forward(ctx, soft: Tensor, codes: Tensor, values: Tensor) -> Tensor:
+        """[parts, n, k], int64 [parts, n], [parts, k, width] -> [parts, n, width]."""
+        ctx.save_for_backward(soft, codes, values)
+        return values.gather(1, codes.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None, Tensor]:
+        soft, codes, values = ctx.saved_tensors
+        hard = torch.zeros_like(soft).scatter_(-1, codes.unsqueeze(-1), 1.0)
+        return upstream @ values.transpose(1, 2), None, hard.transpose(1, 2) @ upstream
+
+
+def best(answers: Tensor) -> Tensor:
+    """Which centroid answers best, the first of equals: [..., k] -> int64 [...]."""
+    return answers.max(-1).indices  # argmax gives the same index and takes longer on a CPU
 
 
 def responses(queries: Tensor, slopes: Tensor, offsets: Tensor) -> Tensor:

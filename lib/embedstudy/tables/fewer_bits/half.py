@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from embedstudy.core.errors import InfeasibleBudget
-from embedstudy.tables.core.base import TableSpec, check, planned_bytes
+from embedstudy.tables.core.base import TableSpec, check, lookup, planned_bytes
 from embedstudy.tables.core.post_training import PostTraining
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
@@ -16,13 +16,19 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 class Half(PostTraining):
     """E[x] rounded to the nearest number of 16 bits; look-up returns fp32.
 
-    ``dtype``: "fp16" (11 bits of precision, up to 65,504) or "bf16" (8 bits, the range of fp32).
     fp16 values beyond its range are set to the largest it has.
     """
 
     method = "half"
+    config_keys = ("dtype",)
 
     def __init__(self, field_rows: list[int], dim: int, dtype: str):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            dtype: "fp16" (11 bits of precision, up to 65,504) or "bf16" (8 bits, fp32's range).
+        """
         super().__init__(field_rows, dim)
         check(self.method, "dtype", dtype, tuple(DTYPES))
         self.dtype = dtype
@@ -30,8 +36,13 @@ class Half(PostTraining):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, dtype: str = "fp16") -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "dtype": dtype}
-        return fixed_size(cls, sizes, budget)
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            dtype: "fp16" or "bf16".
+        """
+        return fixed_size(cls, spec.sizes() | {"dtype": dtype}, budget)
 
     @torch.no_grad()
     def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
@@ -39,10 +50,7 @@ class Half(PostTraining):
         self.rows.copy_(weight.clamp(-limit, limit))
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.rows[ids].float()
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "dtype": self.dtype}
+        return lookup(self.rows, ids).float()
 
 
 def fixed_size(cls: type[PostTraining], config: dict, budget: int) -> dict:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embedstudy.core.seeding import generator
-from embedstudy.tables.core.base import Table, check
+from embedstudy.tables.core.base import Table, check, lookup
 
 TYPES = {8: torch.int8, 16: torch.int16}
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
@@ -24,6 +24,12 @@ class IntegerTable(Table):
     """
 
     def __init__(self, field_rows: list[int], dim: int, bits: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bits: of a code: 8 or 16.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "bits", bits, tuple(TYPES))
         self.bits = bits
@@ -42,7 +48,9 @@ class IntegerTable(Table):
     def looked_up(self, flat: Tensor) -> Tensor:
         """The vectors of int64 ids [n]: fp32 [n, dim]."""
         steps = self.row_steps()
-        return self.codes[flat].float() * (steps if steps.dim() == 0 else steps[flat])
+        return lookup(self.codes, flat).float() * (
+            steps if steps.dim() == 0 else lookup(steps, flat)
+        )
 
     def forward(self, ids: Tensor) -> Tensor:
         flat = ids.flatten()

@@ -16,16 +16,23 @@ _RANGE = 1.28  # with 8 bits the step of .01 that the VLDB benchmark's code uses
 
 
 class LowPrecision(IntegerTable):
-    """E[x] = step * code_x with one ``step`` for the whole table, fixed in advance.
+    """E[x] = step * code_x with one step for the whole table, fixed in advance.
 
-    By default the step spreads the codes over ±1.28: .01 with 8 bits, .00004 with 16. Numbers
-    beyond the range are clipped.
+    Numbers beyond the range are clipped.
     """
 
     method = "low_precision"
     why_less = "it has one size, that of its bits"
+    config_keys = ("bits", "step")
 
     def __init__(self, field_rows: list[int], dim: int, bits: int, step: float):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bits: of a code: 8 or 16.
+            step: between two codes, above 0 and below 1.
+        """
         super().__init__(field_rows, dim, bits)
         check_share(self.method, "step", step)
         self.step = step
@@ -35,9 +42,15 @@ class LowPrecision(IntegerTable):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, bits: int = 8, step: float | None = None
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            bits: of a code: 8 or 16.
+            step: between two codes; None spreads them over ±1.28: .01 (8 bits) or .00004 (16).
+        """
         step = _RANGE / 2 ** (bits - 1) if step is None else step
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "bits": bits, "step": step}
-        return fixed_size(cls, sizes, budget)
+        return fixed_size(cls, spec.sizes() | {"bits": bits, "step": step}, budget)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         self.rounding = rng
@@ -45,7 +58,3 @@ class LowPrecision(IntegerTable):
 
     def row_steps(self) -> Tensor:
         return self.fixed
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "bits", "step")
-        return {name: getattr(self, name) for name in names}

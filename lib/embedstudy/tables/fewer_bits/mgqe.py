@@ -10,9 +10,10 @@ from torch import Tensor
 
 from embedstudy.core.errors import InfeasibleBudget
 from embedstudy.tables.core.base import Table, TableSpec, check, check_share, planned_bytes
+from embedstudy.tables.core.frequency import check_frequency_order
 from embedstudy.tables.core.packing import pack, packed_bytes, unpack
-from embedstudy.tables.fewer_bits.dpq import DPQ, responses
-from embedstudy.tables.fewer_bits.pq import part_numbers
+from embedstudy.tables.fewer_bits.dpq import DPQ, best, responses
+from embedstudy.tables.fewer_bits.pq import joined, part_numbers
 
 _MOST_PARTS = 8  # of 256 centroids each: training compares every query with all of them
 _FEWER = 2  # bits that a code of a rare id has less: 256 and 64 centroids, as published
@@ -21,15 +22,23 @@ _FEWER = 2  # bits that a code of a rare id has less: 256 and 64 centroids, as p
 class MGQE(DPQ):
     """DPQ-VQ whose rare ids choose among the first K / 4 of the K centroids only.
 
-    ``frequent``: the share of each field's ids, the most frequent first, that may use all K (.1).
     Ids are ordered by frequency within their field, so the group of an id is a comparison with one
     number a field and no flag is stored; rare ids are stored with two bits a code less. The budget
-    decides the parts (8 at most) and K (2^``bits`` at most).
+    decides the parts (8 at most) and K.
     """
 
     method = "mgqe"
+    config_keys = ("parts", "bits", "frequent")
 
     def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, frequent: float):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            parts: codes of a row, 1 to ``dim``.
+            bits: of a frequent id's code: a part has K = 2^bits centroids.
+            frequent: share of each field's ids, the most frequent first, that may use all K.
+        """
         super().__init__(field_rows, dim, parts, bits)
         self.frequent = frequent
         hot = torch.tensor(hot_rows(field_rows, frequent), device="cpu")
@@ -39,20 +48,30 @@ class MGQE(DPQ):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, frequent: float = 0.1, bits: int = 8
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Raises ``StudyError`` unless ids are ordered by frequency.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            frequent: share of each field's ids that may use all centroids, above 0 and below 1.
+            bits: of a frequent id's code at most, 3 to 8.
+        """
         check_share(cls.method, "frequent", frequent)
         check(cls.method, "bits", bits, range(3, 9))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "frequent": frequent}
+        check_frequency_order(cls.method, spec)
+        sizes = spec.sizes() | {"frequent": frequent}
         numbers = [p for p in part_numbers(spec.dim) if p <= _MOST_PARTS]
-        made = [sizes | {"parts": p, "bits": b} for p in numbers for b in range(3, bits + 1)]
-        costs = [planned_bytes(TwoGroups, config) for config in made]
-        fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
+        configs = [sizes | {"parts": p, "bits": b} for p in numbers for b in range(3, bits + 1)]
+        costs = [planned_bytes(TwoGroups, config) for config in configs]
+        fitting = [config for config, cost in zip(configs, costs, strict=True) if cost <= budget]
         if not fitting:
             raise InfeasibleBudget(
                 f"{cls.method} needs at least {min(costs):,} bytes for this table, the budget is "
                 f"{budget:,} bytes."
             )
         # Parts first: the codes of rare ids are most of the bytes, and short codes are coarse.
-        return max(fitting, key=lambda m: (m["parts"] * (m["bits"] - _FEWER), m["bits"]))
+        return max(fitting, key=lambda c: (c["parts"] * (c["bits"] - _FEWER), c["bits"]))
 
     def nearest(self, queries: Tensor, ids: Tensor) -> Tensor:
         slopes, offsets = self.scorer(queries)
@@ -60,8 +79,8 @@ class MGQE(DPQ):
         rare = local >= self.hot[field]
         few = 2 ** (self.bits - _FEWER)
         codes = ids.new_empty(len(ids), self.parts)
-        codes[~rare] = responses(queries[~rare], slopes, offsets).argmax(-1).T
-        codes[rare] = responses(queries[rare], slopes[..., :few], offsets[..., :few]).argmax(-1).T
+        codes[~rare] = best(responses(queries[~rare], slopes, offsets)).T
+        codes[rare] = best(responses(queries[rare], slopes[..., :few], offsets[..., :few])).T
         return codes
 
     @torch.no_grad()
@@ -75,17 +94,19 @@ class MGQE(DPQ):
         table.centroids.copy_(self.centroids)
         return table
 
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "parts", "bits", "frequent")
-        return {name: getattr(self, name) for name in names}
-
 
 class TwoGroups(Table):
     """What MGQE serves: codes of two lengths and one set of centroids."""
 
     method = "mgqe"
+    config_keys = ("parts", "bits", "frequent")
 
     def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, frequent: float):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim, parts, bits, frequent: as in ``MGQE``.
+        """
         super().__init__(field_rows, dim)
         self.parts, self.bits, self.frequent = parts, bits, frequent
         hot = hot_rows(field_rows, frequent)
@@ -110,12 +131,7 @@ class TwoGroups(Table):
         codes[~rare] = unpack(self.frequent_codes[rows], self.bits, self.parts)
         rows = self.starts_of[1][field[rare]] + (local - hot)[rare]
         codes[rare] = unpack(self.rare_codes[rows], self.bits - _FEWER, self.parts)
-        parts = self.centroids[torch.arange(self.parts, device=ids.device), codes]
-        return parts.flatten(1)[:, : self.dim].view(*ids.shape, self.dim)
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "parts", "bits", "frequent")
-        return {name: getattr(self, name) for name in names}
+        return joined(self.centroids, codes)[:, : self.dim].reshape(*ids.shape, self.dim)
 
 
 def hot_rows(field_rows: list[int], frequent: float) -> list[int]:

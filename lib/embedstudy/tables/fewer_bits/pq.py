@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from embedstudy.core.errors import InfeasibleBudget
-from embedstudy.tables.core.base import Table, TableSpec, check, planned_bytes
+from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
 from embedstudy.tables.core.packing import pack, packed_bytes, padded, unpack
 from embedstudy.tables.core.post_training import PostTraining
 
@@ -23,17 +23,26 @@ class PQ(PostTraining):
 
     Where P does not divide d, zero columns are added and cut off again.
 
-    ``rotate`` learns an orthogonal rotation before (OPQ), stored and undone at look-up. Codes are
-    packed without gaps; codebooks and rotation are in the file. All fields share the codebooks, as
-    a small budget could not pay for one each.
+    OPQ learns an orthogonal rotation before, stored and undone at look-up. Codes are packed without
+    gaps; codebooks and rotation are in the file. All fields share the codebooks, as a small budget
+    could not pay for one each.
 
     The budget decides P and bits: of the pairs that fit, the one with most code bits a row, then
     the larger codebooks. Rows weigh alike in K-means.
     """
 
     method = "pq"
+    config_keys = ("parts", "bits", "rotate")
 
     def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, rotate: bool):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            parts: P, codes of a row, 1 to ``dim``.
+            bits: of a code, 2 to 8: a part has 2^bits centroids.
+            rotate: whether rows are rotated before (OPQ).
+        """
         super().__init__(field_rows, dim)
         check(self.method, "bits", bits, _BITS)
         check(self.method, "rotate", rotate, (True, False))
@@ -47,8 +56,13 @@ class PQ(PostTraining):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, rotate: bool = False) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "rotate": rotate}
-        return largest_code(cls, sizes, _BITS, budget)
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            rotate: whether rows are rotated before (OPQ).
+        """
+        return largest_code(cls, spec.sizes() | {"rotate": rotate}, _BITS, budget)
 
     @torch.no_grad()
     def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
@@ -64,16 +78,11 @@ class PQ(PostTraining):
         self.codes.copy_(pack(nearest(torch.from_numpy(vectors), self.centroids), self.bits))
 
     def forward(self, ids: Tensor) -> Tensor:
-        codes = unpack(self.codes[ids.flatten()], self.bits, self.parts)
-        parts = self.centroids[torch.arange(self.parts, device=ids.device), codes]
-        vectors = parts.flatten(1)
+        codes = unpack(lookup(self.codes, ids.flatten()), self.bits, self.parts)
+        vectors = joined(self.centroids, codes)
         if self.rotate:
             vectors = vectors @ self.rotation.T
-        return vectors[:, : self.dim].view(*ids.shape, self.dim)
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "parts", "bits", "rotate")
-        return {name: getattr(self, name) for name in names}
+        return vectors[:, : self.dim].reshape(*ids.shape, self.dim)
 
 
 def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dict:
@@ -82,15 +91,22 @@ def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dic
     Raises ``InfeasibleBudget`` naming the smallest.
     """
     pairs = [(p, b) for p in part_numbers(sizes["dim"]) for b in bits]
-    made = [(p * b, b, sizes | {"parts": p, "bits": b}) for p, b in pairs]
-    costs = [planned_bytes(cls, config) for *_, config in made]
-    fitting = [m for m, cost in zip(made, costs, strict=True) if cost <= budget]
+    configs = [sizes | {"parts": p, "bits": b} for p, b in pairs]
+    costs = [planned_bytes(cls, config) for config in configs]
+    fitting = [config for config, cost in zip(configs, costs, strict=True) if cost <= budget]
     if not fitting:
         raise InfeasibleBudget(
             f"{cls.method} needs at least {min(costs):,} bytes for this table, the budget is "
             f"{budget:,} bytes."
         )
-    return max(fitting, key=lambda m: m[:2])[-1]
+    return max(fitting, key=lambda c: (c["parts"] * c["bits"], c["bits"]))
+
+
+def joined(centroids: Tensor, codes: Tensor) -> Tensor:
+    """The centroids that codes name, side by side: [parts, k, width], int64 [n, parts] -> [n, d]."""
+    parts, k, _ = centroids.shape
+    first = torch.arange(0, parts * k, k, device=codes.device)
+    return lookup(centroids.flatten(0, 1), codes + first).flatten(1)
 
 
 def part_numbers(dim: int) -> list[int]:

@@ -30,11 +30,13 @@ class AutoDim(Table):
     Departures: the paper cannot aim at a budget. Here the assignment with the largest sum of
     log-probabilities is taken among those that fit, found exactly over the numbers that a file
     holds (``likeliest``). The table trained at last projects without bias and batch norm. alpha
-    learns by Adam with ``alpha_lr`` (.01; published code: SGD, .001), as ``search_epochs`` are few.
+    learns by Adam at .01 (published code: SGD, .001), as epochs of search are few.
     """
 
     method = "autodim"
     why_less = "its search decides the size, which may be smaller than the budget"
+    config_keys = ("candidates", "search_epochs", "alpha_lr")
+    sized_in_training = True
 
     def __init__(
         self,
@@ -44,6 +46,14 @@ class AutoDim(Table):
         search_epochs: int,
         alpha_lr: float,
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            candidates: dimensions that a field may get, ascending, the last one ``dim``.
+            search_epochs: epochs of the search.
+            alpha_lr: Adam's learning rate of alpha.
+        """
         super().__init__(field_rows, dim)
         self.candidates, self.search_epochs, self.alpha_lr = candidates, search_epochs, alpha_lr
         fields, count = len(field_rows), len(candidates)
@@ -68,6 +78,13 @@ class AutoDim(Table):
         search_epochs: int = 3,
         alpha_lr: float = 0.01,
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            search_epochs: epochs of the search, 1 to 1,000.
+            alpha_lr: Adam's learning rate of alpha.
+        """
         check(cls.method, "search_epochs", search_epochs, range(1, 1001))
         candidates = [c for c in (2**i for i in range(1, 20)) if c < spec.dim] + [spec.dim]
         smallest = mixed_bytes(spec, [candidates[0]] * len(spec.field_rows))
@@ -76,7 +93,7 @@ class AutoDim(Table):
                 f"{cls.method} needs at least {smallest:,} bytes for this table (dimension "
                 f"{candidates[0]} everywhere), the budget is {budget:,} bytes."
             )
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "candidates": candidates}
+        sizes = spec.sizes() | {"candidates": candidates}
         return sizes | {"search_epochs": search_epochs, "alpha_lr": alpha_lr}
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
@@ -101,10 +118,11 @@ class AutoDim(Table):
         flat = ids.flatten()
         field, shares = self.field_of(flat), self.probabilities()
         vectors = torch.zeros(len(flat), self.dim, device=ids.device)
+        rows = lookup(self.rows, flat)  # once: each look-up costs a dense gradient of all rows
         for f in range(len(self.field_rows)):
             mine = (field == f).nonzero().squeeze(1)
             if len(mine):
-                mixed = self.mixture(f, lookup(self.rows, flat[mine]), shares[f])
+                mixed = self.mixture(f, rows[mine], shares[f])
                 vectors = vectors.index_copy(0, mine, mixed)
         return vectors.view(*ids.shape, self.dim)
 
@@ -143,15 +161,10 @@ class AutoDim(Table):
                 return chosen
         return [self.candidates[0]] * len(self.field_rows)  # ``plan`` saw that this one fits
 
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "candidates", "search_epochs", "alpha_lr")
-        return {name: getattr(self, name) for name in names}
-
 
 def mixed_bytes(spec: TableSpec, dims: list[int]) -> int:
     """Bytes of the file of a mixed table with these dimensions."""
-    config = {"field_rows": list(spec.field_rows), "dim": spec.dim, "dims": dims}
-    return planned_bytes(MixedTable, config)
+    return planned_bytes(MixedTable, spec.sizes() | {"dims": dims})
 
 
 def likeliest(scores: Tensor, sizes: Tensor, capacity: int) -> Iterator[list[int]]:

@@ -19,7 +19,7 @@ class AutoSrh(SoftSelection):
     the file fits; and the rest is trained on, alpha folded in.
 
     Departures: the published code drops single numbers and does not train after that.
-    ``alpha_lr`` is .01 (published: .001) as runs are short.
+    alpha learns at .01 (published: .001) as runs are short.
     """
 
     method = "autosrh"

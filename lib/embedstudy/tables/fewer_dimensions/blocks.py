@@ -12,8 +12,8 @@ def frequency_bounds(spec: TableSpec, blocks: int) -> list[list[int]]:
     """Where each field is cut so that blocks hold equally many ids of like training frequency.
 
     A field gets ``blocks`` + 1 bounds: its ids [b_i, b_i+1) are in block i, 0 the most frequent.
-    Ids of one frequency stay together, so blocks are equal up to ties. Ids are ordered by frequency
-    within their field; the out-of-vocabulary id 0 goes with the most frequent block of its field.
+    Ids of one frequency stay together, so blocks are equal up to ties. Ids must be ordered by
+    frequency within their field (``check_frequency_order``); the out-of-vocabulary id 0 goes with the most frequent block of its field.
     """
     ordered = spec.counts.sort(descending=True).values
     cuts = ordered[[len(ordered) * i // blocks for i in range(1, blocks)]]
@@ -30,6 +30,12 @@ class Blocks(Table):
     """Base of tables with blocks: which block and which place in it an id has."""
 
     def __init__(self, field_rows: list[int], dim: int, bounds: list[list[int]]):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bounds: of each field, blocks + 1 of its local ids: those in [b_i, b_i+1) are in block i.
+        """
         super().__init__(field_rows, dim)
         self.bounds = bounds
         edges = torch.tensor(bounds, device="cpu")
@@ -48,14 +54,22 @@ class Blocks(Table):
 class BlockTable(Blocks):
     """E[x] has the columns that its block kept, and zeros in the others.
 
-    ``kept``: for each block its columns, ascending. Each block is a dense matrix [rows, kept].
+    Each block is a dense matrix of its rows and the columns that it kept.
     """
 
     method = "blocks"
+    config_keys = ("bounds", "kept")
 
     def __init__(
         self, field_rows: list[int], dim: int, bounds: list[list[int]], kept: list[list[int]]
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bounds: as in ``Blocks``.
+            kept: the columns of each block, ascending.
+        """
         super().__init__(field_rows, dim, bounds)
         self.kept = kept
         self.rows = nn.ParameterDict(
@@ -91,10 +105,6 @@ class BlockTable(Blocks):
                 part = padded.index_copy(1, columns, part)
             vectors = vectors.index_copy(0, mine, part)
         return vectors.view(*ids.shape, self.dim)
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "bounds", "kept")
-        return {name: getattr(self, name) for name in names}
 
     def allocation(self) -> list[dict]:
         """One line a field and block: field, first (local id), rows, dims (how many it kept)."""

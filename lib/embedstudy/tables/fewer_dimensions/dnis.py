@@ -18,7 +18,7 @@ class DNIS(SoftSelection):
 
     Departures: the paper thresholds single numbers of E * alpha; here whole cells go, which is what
     makes the kept part dense (its successor AutoSrh in ``fewer_nonzeros`` keeps single numbers).
-    ``alpha_lr`` is .01 (published: .001) as runs are short.
+    alpha learns at .01 (published: .001) as runs are short.
     """
 
     method = "dnis"

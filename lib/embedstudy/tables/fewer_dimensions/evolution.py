@@ -10,9 +10,14 @@ Dims = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Evolution:
-    """Sizes of the search; the paper's are 20 candidates, 10 + 10 children, 30 generations.
+    """Sizes of the search; the defaults are the paper's.
 
-    ``probability``: with which a mutation draws a field's dimension anew.
+    Args:
+        population: candidates that live on from one generation to the next.
+        mutations: children of one parent in each generation.
+        crossovers: children of two parents in each generation.
+        generations: after the first, randomly drawn candidates.
+        probability: with which a mutation draws a field's dimension anew.
     """
 
     population: int = 20
@@ -31,34 +36,41 @@ class Evolution:
     ) -> tuple[Dims, list[float]]:
         """The fittest dimensions found, and the best fitness after each generation.
 
-        ``repair`` makes a candidate feasible; each distinct candidate is judged once. Candidates
-        are tuples, so no mutation can change a recorded one in place, as published code does.
-        """
-        known: dict[Dims, float] = {}
+        Each distinct candidate is judged once. Candidates are tuples, so no mutation can change a
+        recorded one in place, as published code does.
 
-        def judged(candidates: list[Dims]) -> list[Dims]:
+        Args:
+            fields: dimensions of a candidate.
+            dim: the largest dimension; the smallest is 1.
+            fitness: what is to be large.
+            repair: makes a candidate feasible.
+            rng: of first candidates, parents and children.
+        """
+        scores: dict[Dims, float] = {}
+
+        def fittest(candidates: list[Dims]) -> list[Dims]:
             for candidate in candidates:
-                if candidate not in known:
-                    known[candidate] = fitness(candidate)
-            distinct = sorted(set(candidates), key=lambda c: (-known[c], c))
+                if candidate not in scores:
+                    scores[candidate] = fitness(candidate)
+            distinct = sorted(set(candidates), key=lambda c: (-scores[c], c))
             return distinct[: self.population]
 
-        def drawn() -> Dims:
+        def random_dims() -> Dims:
             return tuple(torch.randint(1, dim + 1, (fields,), generator=rng).tolist())
 
-        best = judged([repair(drawn()) for _ in range(self.population)])
-        history = [known[best[0]]]
+        best = fittest([repair(random_dims()) for _ in range(self.population)])
+        history = [scores[best[0]]]
         for _ in range(self.generations):
-            children = [repair(self.mutated(self._pick(best, rng), dim, rng))
+            children = [repair(self.mutation(self._pick(best, rng), dim, rng))
                         for _ in range(self.mutations)]  # fmt: skip
             for _ in range(self.crossovers):
                 left, right = self._pick(best, rng), self._pick(best, rng)
-                children.append(repair(crossed(left, right, rng)))
-            best = judged([*best, *children])
-            history.append(known[best[0]])
+                children.append(repair(crossover(left, right, rng)))
+            best = fittest([*best, *children])
+            history.append(scores[best[0]])
         return best[0], history
 
-    def mutated(self, parent: Dims, dim: int, rng: torch.Generator) -> Dims:
+    def mutation(self, parent: Dims, dim: int, rng: torch.Generator) -> Dims:
         """``parent`` with each dimension drawn anew with the mutation's probability."""
         change = torch.rand(len(parent), generator=rng) < self.probability
         fresh = torch.randint(1, dim + 1, (len(parent),), generator=rng)
@@ -69,7 +81,7 @@ class Evolution:
         return candidates[int(torch.randint(len(candidates), (1,), generator=rng))]
 
 
-def crossed(left: Dims, right: Dims, rng: torch.Generator) -> Dims:
+def crossover(left: Dims, right: Dims, rng: torch.Generator) -> Dims:
     """The first fields of one parent and the others of the other; any field can be the cut."""
     if len(left) == 1:
         return left

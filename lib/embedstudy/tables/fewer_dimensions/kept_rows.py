@@ -10,13 +10,21 @@ from embedstudy.tables.core.bitmap import Bitmap
 class KeptRows(Table):
     """E[x] = (E'[rank(x)], 0, ..., 0) if x is kept, else zero.
 
-    ``kept``: number of kept rows of each field, ``dims`` their dimension. One bit an id tells which
-    are kept; its rank among them is its row. Fields of one dimension are stored together.
+    One bit an id tells which are kept; its rank among them is its row. Fields of one dimension are
+    stored together.
     """
 
     method = "kept_rows"
+    config_keys = ("kept", "dims")
 
     def __init__(self, field_rows: list[int], dim: int, kept: list[int], dims: list[int]):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            kept: how many rows each field keeps.
+            dims: dimension of each field's kept rows, 0 to ``dim``.
+        """
         super().__init__(field_rows, dim)
         self.kept, self.dims = list(kept), list(dims)
         self.map = Bitmap(sum(field_rows))
@@ -55,10 +63,6 @@ class KeptRows(Table):
             part = nn.functional.pad(lookup(rows, place[mine]), (0, self.dim - width))
             vectors = vectors.index_copy(0, mine, part)
         return vectors.view(*ids.shape, self.dim)
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "kept", "dims")
-        return {name: getattr(self, name) for name in names}
 
     def allocation(self) -> list[dict]:
         """One line a field: field, first (local id), rows (of the field), dims, kept (rows kept)."""

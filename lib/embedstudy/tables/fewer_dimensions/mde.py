@@ -6,8 +6,8 @@ Systems" (arXiv 1909.11810), algorithm 2: d_f proportional to n_f^-alpha.
 
 import math
 
-from embedstudy.core.errors import InfeasibleBudget, StudyError
-from embedstudy.tables.core.base import TableSpec, planned_bytes
+from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.tables.core.base import TableSpec, check, planned_bytes
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 
 _STEPS = 60  # of the bisection of alpha
@@ -16,9 +16,9 @@ _STEPS = 60  # of the bisection of alpha
 class MDE(MixedTable):
     """A mixed table with d_f = max(1, round(d (n_f / n_min)^-alpha)).
 
-    The smallest field keeps all d dimensions. ``rounding``: "nearest", or "power of two" as the
-    paper's code can. alpha is the smallest in [0, 2] whose file fits the budget, by bisection; as
-    dimensions are whole numbers, sizes come in steps, and no table is smaller than about 1/d.
+    The smallest field keeps all d dimensions. alpha is the smallest in [0, 2] whose file fits the
+    budget, by bisection; as dimensions are whole numbers, sizes come in steps, and no table is
+    smaller than about 1/d.
 
     Departure: the paper's popularity of a field is 1 / n_f for uniform queries within fields, as
     here; its variant by blocks *within* a field is not built (see DNIS for dimensions by frequency).
@@ -28,15 +28,17 @@ class MDE(MixedTable):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, rounding: str = "nearest") -> dict:
-        if rounding not in ("nearest", "power of two"):
-            raise StudyError(
-                f"The option rounding of {cls.method} must be 'nearest' or 'power of two', "
-                f"not {rounding!r}."
-            )
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            rounding: of dimensions: "nearest" whole number, or "power of two" as the paper's code can.
+        """
+        check(cls.method, "rounding", rounding, ("nearest", "power of two"))
 
         def config(alpha: float) -> dict:
             dims = field_dims(spec.field_rows, spec.dim, alpha, rounding)
-            return {"field_rows": list(spec.field_rows), "dim": spec.dim, "dims": dims}
+            return spec.sizes() | {"dims": dims}
 
         low, high = 0.0, 2.0
         if planned_bytes(cls, config(low)) <= budget:

@@ -15,13 +15,20 @@ from embedstudy.tables.core.base import Table, TableSpec, lookup
 class MixedTable(Table):
     """E_f[x] P_f with E_f in R^{n_f x d_f} and P_f in R^{d_f x d}; no projection where d_f = d.
 
-    ``dims``: d_f of each field, from 0 (all its vectors are zero) to d. Fields of one dimension are
-    stored together, so a look-up gathers once a distinct dimension, not once a field.
+    Fields of one dimension are stored together, so a look-up gathers once a distinct dimension, not
+    once a field.
     """
 
     method = "mixed"
+    config_keys = ("dims",)
 
     def __init__(self, field_rows: list[int], dim: int, dims: list[int]):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            dims: d_f of each field, from 0 (all its vectors are zero) to ``dim``.
+        """
         super().__init__(field_rows, dim)
         if len(dims) != len(field_rows) or not all(0 <= d <= dim for d in dims):
             raise StudyError(
@@ -74,9 +81,6 @@ class MixedTable(Table):
             return rows @ projections[0]
         blocks = torch.einsum("nw,fwd->nfd", rows, projections)
         return blocks[torch.arange(len(rows), device=rows.device), place]
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "dims": self.dims}
 
     def allocation(self) -> list[dict]:
         """One line a field: field (its index), first (its first local id), rows, dims (how many)."""

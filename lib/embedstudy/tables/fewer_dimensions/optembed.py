@@ -43,12 +43,14 @@ class OptEmbed(Table):
 
     Departures: the paper cannot aim at a budget. Here candidates that do not fit give up dimensions
     of the field with the most bytes until they do; and if the kept rows do not fit with a single
-    dimension each, those with the largest margin ||E_x||_1 - t_f stay. ``threshold_lr`` is .01
+    dimension each, those with the largest margin ||E_x||_1 - t_f stay. Thresholds learn at .01
     (published: .0001, for many more steps); sizes of the evolution are options.
     """
 
     method = "optembed"
     why_less = "its search decides the size, which may be smaller than the budget"
+    config_keys = ("alpha", "threshold_lr", "search_epochs")
+    sized_in_training = True
     searches_dims = True
 
     def __init__(
@@ -60,12 +62,21 @@ class OptEmbed(Table):
         search_epochs: int = 3,
         evolution: dict | None = None,
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            alpha: weight of the thresholds' term in the loss of the supernet.
+            threshold_lr: learning rate of the thresholds.
+            search_epochs: epochs of the supernet.
+            evolution: arguments of ``Evolution``; None takes its defaults.
+        """
         super().__init__(field_rows, dim)
         self.alpha, self.threshold_lr = alpha, threshold_lr
         self.search_epochs, self.evolution = search_epochs, Evolution(**(evolution or {}))
         self.rows = nn.Parameter(torch.empty(sum(field_rows), dim))
         self.thresholds = nn.Parameter(torch.zeros(len(field_rows)))
-        self.drawn: torch.Generator | None = None  # of the random dimensions
+        self.rng: torch.Generator | None = None  # of the random dimensions, while training
         self.trial: tuple[Tensor, Tensor] | None = None  # kept rows, dims: of a candidate
 
     @classmethod
@@ -81,6 +92,16 @@ class OptEmbed(Table):
         population: int = 20,
         generations: int = 30,
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            alpha: weight of the thresholds' term in the loss of the supernet.
+            threshold_lr: learning rate of the thresholds.
+            search_epochs: epochs of the supernet, 1 to 1,000.
+            population: candidates of the evolution, 1 to 1,000; half as many are mutated, half crossed.
+            generations: of the evolution, 1 to 1,000.
+        """
         for option, value in (("population", population), ("generations", generations)):
             check(cls.method, option, value, range(1, 1001))
         check(cls.method, "search_epochs", search_epochs, range(1, 1001))
@@ -93,9 +114,7 @@ class OptEmbed(Table):
             )
         half = max(1, population // 2)
         sizes = {"population": population, "mutations": half, "crossovers": half}
-        return {
-            "field_rows": list(spec.field_rows),
-            "dim": spec.dim,
+        return spec.sizes() | {
             "alpha": alpha,
             "threshold_lr": threshold_lr,
             "search_epochs": search_epochs,
@@ -122,8 +141,8 @@ class OptEmbed(Table):
             rows = rows * kept[flat].unsqueeze(1) * self.leading(dims[field])
         else:
             rows = rows * BinaryStep.apply(self.margins(rows, field)).unsqueeze(1)
-            if self.training and self.searches_dims and self.drawn is not None:
-                dims = torch.randint(1, self.dim + 1, flat.shape, generator=self.drawn)
+            if self.training and self.searches_dims and self.rng is not None:
+                dims = torch.randint(1, self.dim + 1, flat.shape, generator=self.rng)
                 rows = rows * self.leading(dims.to(ids.device))
         return rows.view(*ids.shape, self.dim)
 
@@ -187,7 +206,7 @@ class OptEmbed(Table):
     # -- (iii) retraining -------------------------------------------------------------------------------
     def recipe(self, trainer) -> None:
         start = self.rows.detach().clone()
-        self.drawn = generator(trainer.seed, "dimensions")
+        self.rng = generator(trainer.seed, "dimensions")
         trainer.fit(
             "search",
             epochs=self.search_epochs,
@@ -205,11 +224,9 @@ class OptEmbed(Table):
         trainer.fit("retrain")
 
     def config(self) -> dict:
-        names = ("field_rows", "dim", "alpha", "threshold_lr", "search_epochs")
-        return {n: getattr(self, n) for n in names} | {"evolution": vars(self.evolution)}
+        return super().config() | {"evolution": vars(self.evolution)}
 
 
 def kept_bytes(spec: TableSpec, kept: list[int], dims: list[int]) -> int:
     """Bytes of the file of these kept rows and dimensions."""
-    config = {"field_rows": list(spec.field_rows), "dim": spec.dim, "kept": kept, "dims": dims}
-    return planned_bytes(KeptRows, config)
+    return planned_bytes(KeptRows, spec.sizes() | {"kept": kept, "dims": dims})

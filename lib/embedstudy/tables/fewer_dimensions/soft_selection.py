@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedstudy.core.errors import InfeasibleBudget
 from embedstudy.tables.core.base import TableSpec, check, check_share, lookup, planned_bytes
+from embedstudy.tables.core.frequency import check_frequency_order
 from embedstudy.tables.fewer_dimensions.blocks import Blocks, BlockTable, frequency_bounds
 
 
@@ -17,11 +18,21 @@ class SoftSelection(Blocks):
     """E[x] * alpha[block(x)], alpha [blocks, dim] starting at 1.
 
     The search trains E on training batches and alpha on validation batches, in turns, first order:
-    a step of SGD with ``alpha_lr`` on the gradient plus L1 of 1e-5, each row of the gradient divided
-    by its mean absolute value, and alpha kept in [0, 1].
+    a step of SGD on the gradient plus L1 of 1e-5, each row of the gradient divided by its mean
+    absolute value, and alpha kept in [0, 1].
     """
 
+    config_keys = ("bounds", "alpha_lr")
+    sized_in_training = True
+
     def __init__(self, field_rows: list[int], dim: int, bounds: list[list[int]], alpha_lr: float):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bounds: where blocks begin and end in each field, as in ``Blocks``.
+            alpha_lr: learning rate of alpha, above 0 and below 1.
+        """
         super().__init__(field_rows, dim, bounds)
         check_share(self.method, "alpha_lr", alpha_lr)
         self.alpha_lr = alpha_lr
@@ -32,10 +43,20 @@ class SoftSelection(Blocks):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, blocks: int = 6, alpha_lr: float = 0.01
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Raises ``StudyError`` unless ids are ordered by frequency.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            blocks: of ids of like frequency, 1 to 100.
+            alpha_lr: learning rate of alpha, above 0 and below 1.
+        """
         check(cls.method, "blocks", blocks, range(1, 101))
+        check_frequency_order(cls.method, spec)
         cls.check_feasible(spec, blocks, budget)
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "alpha_lr": alpha_lr}
-        return sizes | {"bounds": frequency_bounds(spec, blocks)}
+        bounds = frequency_bounds(spec, blocks)
+        return spec.sizes() | {"alpha_lr": alpha_lr, "bounds": bounds}
 
     @classmethod
     def check_feasible(cls, spec: TableSpec, blocks: int, budget: int) -> None:
@@ -73,10 +94,6 @@ class SoftSelection(Blocks):
         self.eval()
         return self(torch.arange(len(self.rows), device=self.rows.device)).detach().clone()
 
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "bounds", "alpha_lr")
-        return {name: getattr(self, name) for name in names}
-
 
 def cut_to_fit(
     method: str, spec: TableSpec, bounds: list[list[int]], scores: Tensor, budget: int
@@ -86,7 +103,7 @@ def cut_to_fit(
     ``scores`` [blocks, dim]: cells go in ascending order until the file fits. Raises
     ``InfeasibleBudget`` if not even the best cell fits.
     """
-    sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "bounds": bounds}
+    sizes = spec.sizes() | {"bounds": bounds}
     order = scores.flatten().argsort(descending=True, stable=True).tolist()
 
     def config(count: int) -> dict:

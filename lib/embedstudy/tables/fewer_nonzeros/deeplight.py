@@ -22,23 +22,36 @@ class DeepLight(Masked):
     best one.
 
     Departures: the warm-up is the best epoch of full training (published: two epochs); D is set so
-    that the ramp takes ``ramp_epochs``, as the authors' D = .99^(1/100) needs 68,700 steps. The
+    that the ramp takes two epochs, as the authors' D = .99^(1/100) needs 68,700 steps. The
     network is not pruned. S is what the byte budget buys, found anew at each epoch's end, as it
     depends on how many rows are left with any number.
     """
 
     method = "deeplight"
+    config_keys = ("ramp_epochs",)
+    sized_in_training = True
 
     def __init__(self, field_rows: list[int], dim: int, ramp_epochs: int = 2):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            ramp_epochs: epochs until the final sparsity is reached.
+        """
         super().__init__(field_rows, dim)
         self.ramp_epochs, self.reached = ramp_epochs, False
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, ramp_epochs: int = 2) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            ramp_epochs: epochs until the final sparsity is reached, 1 to 1,000.
+        """
         check(cls.method, "ramp_epochs", ramp_epochs, range(1, 1001))
         check_feasible(cls.method, spec, budget)
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        return sizes | {"ramp_epochs": ramp_epochs}
+        return spec.sizes() | {"ramp_epochs": ramp_epochs}
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         """Nothing is drawn: the weight comes from the trained table."""
@@ -84,9 +97,6 @@ class DeepLight(Masked):
             "prune", each_step=each_step, each_epoch=each_epoch, eligible=lambda: self.reached
         )
         trainer.use(SparseTable.of(self.field_rows, self.rows.detach(), self.mask))
-
-    def config(self) -> dict:
-        return super().config() | {"ramp_epochs": self.ramp_epochs}
 
 
 def sparsity(step: int, ramp: int, final: float) -> float:

@@ -12,18 +12,19 @@ from embedstudy.tables.fewer_nonzeros.sparse import Masked, SparseTable, best_ma
 
 
 class Magnitude(Masked):
-    """The numbers of largest absolute value that fit, at least ``floor`` of them in each row.
+    """The numbers of largest absolute value that fit, at least so many of them in each row.
 
-    No training after the cut. The floor is the one of 0, 1, 2, 4, ... that does best on the
+    No training after the cut. That floor is the one of 0, 1, 2, 4, ... that does best on the
     validation split, of those that fit.
     """
 
     method = "magnitude"
+    sized_in_training = True
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
         check_feasible(cls.method, spec, budget)
-        return {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        return spec.sizes()
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         """Nothing is drawn: the weight comes from the trained table."""
@@ -32,20 +33,26 @@ class Magnitude(Masked):
     def compress(
         cls, weight: Tensor, spec: TableSpec, budget: int, seed: int, *, floor: int = 0
     ) -> SparseTable:
-        """``weight`` fp32 [rows, dim] pruned to ``budget`` bytes; nothing is random."""
+        """A trained weight, pruned.
+
+        Args:
+            weight: fp32 [rows, dim].
+            spec, budget, seed: as in ``Table``; nothing is random.
+            floor: numbers that every row keeps at least, 0 to ``spec.dim``.
+        """
         mask = best_mask(cls.method, spec, importance(weight, floor), budget)
         return SparseTable.of(list(spec.field_rows), weight, mask)
 
     def recipe(self, trainer) -> None:
-        weight, found = trainer.trained(), []
+        weight, trials = trainer.trained(), []
         floors = [0, *(2**i for i in range(self.dim.bit_length()) if 2**i <= self.dim)]
         for floor in floors:
             mask = best_mask(self.method, trainer.spec, importance(weight, floor), trainer.budget)
             if int(mask.sum(1).min()) < floor:
                 break  # the floor itself does not fit, larger ones neither
             self.fill(weight, mask)
-            found.append((trainer.validate(), floor, mask))
-        self.fill(weight, min(found, key=lambda f: f[:2])[-1])
+            trials.append((trainer.validate(), floor, mask))
+        self.fill(weight, min(trials, key=lambda trial: trial[:2])[-1])
         trainer.use(self.stored())
 
 

@@ -16,18 +16,19 @@ _INTERVAL = 5  # steps between two looks at how much is left
 class PEP(Masked):
     """Search: E[x] = sign(v) max(|v| - sigmoid(s), 0), v and s learned; then v with a fixed mask.
 
-    ``granularity``: one s for all, for each dimension, for each id ("feature"), or for each number.
     The search ends when what is left fits the budget. Then table and backbone are trained again
     from the *same* initial weights (the lottery ticket), with what was pruned held at zero.
 
     Departures: s starts at -8, not -150, where its gradient is exactly zero in fp32 and published
     code moves it by Adam's weight decay alone; the decay on s (1e-5, as published) stays, and s has
-    its own ``threshold_lr``, so that a search takes epochs and not 10^5 steps. The mask is made of
+    a learning rate of its own, so that a search takes epochs and not 10^5 steps. The mask is made of
     the numbers with the largest margin |v| - sigmoid(s) that fit: exactly those above zero, but for
-    the few by which the last interval overshot, or undershot at the end of ``search_epochs``.
+    the few by which the last interval overshot, or undershot at the end of the search.
     """
 
     method = "pep"
+    config_keys = ("granularity", "threshold_lr", "search_epochs")
+    sized_in_training = True
 
     def __init__(
         self,
@@ -37,6 +38,15 @@ class PEP(Masked):
         threshold_lr: float = 0.02,
         search_epochs: int = 10,
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            granularity: of s: one for all ("global"), for each "dimension", for each id ("feature")
+                or for each number ("feature-dimension").
+            threshold_lr: Adam's learning rate of s, above 0 and below 1.
+            search_epochs: epochs after which the search ends in any case.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "granularity", granularity, GRANULARITIES)
         check_share(self.method, "threshold_lr", threshold_lr)
@@ -57,11 +67,17 @@ class PEP(Masked):
         threshold_lr: float = 0.02,
         search_epochs: int = 10,
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            granularity: of s: "global", "dimension", "feature" or "feature-dimension".
+            threshold_lr: Adam's learning rate of s, above 0 and below 1.
+            search_epochs: epochs after which the search ends in any case, 1 to 1,000.
+        """
         check(cls.method, "search_epochs", search_epochs, range(1, 1001))
         check_feasible(cls.method, spec, budget)
-        return {
-            "field_rows": list(spec.field_rows),
-            "dim": spec.dim,
+        return spec.sizes() | {
             "granularity": granularity,
             "threshold_lr": threshold_lr,
             "search_epochs": search_epochs,
@@ -105,10 +121,6 @@ class PEP(Masked):
         trainer.reset_backbone()
         trainer.fit("retrain")
         trainer.use(ticket.stored())
-
-    def config(self) -> dict:
-        names = ("granularity", "threshold_lr", "search_epochs")
-        return super().config() | {name: getattr(self, name) for name in names}
 
 
 def soft_threshold(v: Tensor, s: Tensor) -> Tensor:

@@ -14,14 +14,23 @@ FORMS = ("bitmap", "csr")
 class SparseTable(Table):
     """Non-zero numbers in fp32, row after row, and where they stand.
 
-    form="bitmap": a bit for each number of the dense table. form="csr": a bit for each row tells
+    As a bitmap: a bit for each number of the dense table. As compressed rows: a bit for each row tells
     whether it has any non-zero; for those that have, how many (minus one) and in which columns, in
     as many bits as ``dim`` needs. Row pointers are sums of the counts and not stored.
     """
 
     method = "sparse"
+    config_keys = ("form", "nonzeros", "kept")
 
     def __init__(self, field_rows: list[int], dim: int, form: str, nonzeros: int, kept: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            form: "bitmap" or "csr" (compressed rows).
+            nonzeros: numbers that are stored.
+            kept: rows that have any of them.
+        """
         super().__init__(field_rows, dim)
         self.form, self.nonzeros, self.kept = form, nonzeros, kept
         self.bits = max(1, (dim - 1).bit_length())
@@ -81,10 +90,6 @@ class SparseTable(Table):
         vectors[line.unsqueeze(1).expand_as(inside)[inside], column] = self.values[entry]
         return vectors
 
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "form", "nonzeros", "kept")
-        return {name: getattr(self, name) for name in names}
-
 
 def smaller_form(sizes: dict) -> tuple[str, int]:
     """The form of fewer bytes for these sizes, and its bytes."""
@@ -108,12 +113,12 @@ def best_mask(method: str, spec: TableSpec, importance: Tensor, budget: int) -> 
     touched = torch.zeros(len(order) + 1, dtype=torch.int64, device=order.device)
     touched.index_add_(0, first + 1, torch.ones_like(first))
     touched = touched.cumsum(0)
-    sizes = {"field_rows": list(spec.field_rows), "dim": dim}
+    sizes = spec.sizes()
     low, high = 0, len(order)
     while low < high:
         middle = (low + high + 1) // 2
-        made = sizes | {"nonzeros": middle, "kept": int(touched[middle])}
-        if smaller_form(made)[1] <= budget:
+        config = sizes | {"nonzeros": middle, "kept": int(touched[middle])}
+        if smaller_form(config)[1] <= budget:
             low = middle
         else:
             high = middle - 1
@@ -125,7 +130,7 @@ def best_mask(method: str, spec: TableSpec, importance: Tensor, budget: int) -> 
 
 def check_feasible(method: str, spec: TableSpec, budget: int) -> None:
     """Raise ``InfeasibleBudget`` if not a single number fits."""
-    sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
+    sizes = spec.sizes()
     if smaller_form(sizes | {"nonzeros": 1, "kept": 1})[1] > budget:
         raise _too_small(method, sizes, budget)
 
@@ -141,19 +146,27 @@ def _too_small(method: str, sizes: dict, budget: int) -> InfeasibleBudget:
 class Masked(Table):
     """A dense table some of whose numbers are held at zero: what is trained before it is stored.
 
-    E[x] * mask[x]; ``mask`` is part of the state.
+    E[x] * mask[x]; the mask is part of the state.
     """
 
     method = "masked"
 
     def __init__(self, field_rows: list[int], dim: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+        """
         super().__init__(field_rows, dim)
         self.rows = nn.Parameter(torch.zeros(sum(field_rows), dim))
         self.register_buffer("mask", torch.ones(sum(field_rows), dim, dtype=torch.bool))
 
     @torch.no_grad()
     def fill(self, weight: Tensor, mask: Tensor) -> "Masked":
-        self.rows.copy_(weight)
+        """Take fp32 [rows, dim] ``weight`` and bool ``mask`` of that shape; returns itself."""
+        # Zeros where the mask holds them: left to weight decay, these numbers and their moments would
+        # end as denormals, on which a CPU computes several times slower.
+        self.rows.copy_(weight.masked_fill(~mask, 0))
         self.mask.copy_(mask)
         return self
 
@@ -164,6 +177,3 @@ class Masked(Table):
     def stored(self) -> SparseTable:
         """The sparse table of the same vectors."""
         return SparseTable.of(self.field_rows, self.rows, self.mask)
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim}

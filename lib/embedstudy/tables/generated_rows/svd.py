@@ -21,8 +21,16 @@ class SVD(PostTraining):
     """
 
     method = "svd"
+    config_keys = ("rank", "weighted")
 
     def __init__(self, field_rows: list[int], dim: int, rank: int, weighted: bool):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            rank: k, numbers an id and directions, 1 to ``dim``.
+            weighted: whether rows weigh by their frequency.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "weighted", weighted, (True, False))
         self.rank, self.weighted = rank, weighted
@@ -31,7 +39,13 @@ class SVD(PostTraining):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, weighted: bool = False) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "weighted": weighted}
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            weighted: whether rows weigh by their frequency.
+        """
+        sizes = spec.sizes() | {"weighted": weighted}
         return largest(cls, budget, lambda rank: sizes | {"rank": rank}, 1, spec.dim)
 
     @torch.no_grad()
@@ -48,7 +62,3 @@ class SVD(PostTraining):
 
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, ids) @ self.directions
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "rank", "weighted")
-        return {name: getattr(self, name) for name in names}

@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
-from embedstudy.tables.sharing_rows.qr import root
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup, per_distinct
+from embedstudy.tables.core.digits import root
 
 
 class TTRec(Table):
@@ -17,9 +17,9 @@ class TTRec(Table):
 
     One train a field, as in the published benchmark: x = (i1 n2 + i2) n3 + i3 within its field and
     n1 n2 n3 >= n_f with near-equal factors. A field that this would not make smaller keeps a row
-    for each id. q1 q2 q3 >= dim; columns past ``dim`` are cut off. ``size`` = r1 + r2, equal
-    ranks or r1 = r2 + 1, for finer steps than one rank allows; ranks stop at ``most_rank``, the
-    paper's largest, as the cost of a look-up grows with their square.
+    for each id. q1 q2 q3 >= dim; columns past ``dim`` are cut off. Ranks are equal or r1 = r2 + 1,
+    for finer steps than one rank allows, and stop at ``most_rank``, the paper's largest, as the
+    cost of a look-up grows with their square.
 
     The study's weight decay on rows is not applied to cores: at zero, where decay pulls them, a
     product of three has no gradient, and a sparse table would never leave it.
@@ -29,9 +29,16 @@ class TTRec(Table):
     """
 
     method = "tt_rec"
+    config_keys = ("size",)
     why_less = "ranks above its option most_rank are not tried, or the next larger does not fit"
 
     def __init__(self, field_rows: list[int], dim: int, size: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            size: r1 + r2, at least 2.
+        """
         super().__init__(field_rows, dim)
         self.size, self.ranks = size, (size - size // 2, size // 2)
         self.columns = column_factors(dim)
@@ -55,10 +62,15 @@ class TTRec(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, most_rank: int = 64) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            most_rank: the largest r1 that is tried.
+        """
         check(cls.method, "most_rank", most_rank, range(1, 2**16))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
         high = 2 * min(most_rank, max(*spec.field_rows, spec.dim))  # a longer one saves nothing
-        return largest(cls, budget, lambda size: sizes | {"size": size}, 2, high)
+        return largest(cls, budget, lambda size: spec.sizes() | {"size": size}, 2, high)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         # A number is a sum of r1 r2 products of three numbers.
@@ -73,16 +85,19 @@ class TTRec(Table):
         return [{"params": whole}, {"params": list(self.cores), "weight_decay": 0.0}]
 
     def forward(self, ids: Tensor) -> Tensor:
-        field, local = self.local(ids.flatten())
+        return per_distinct(ids, self.vectors)
+
+    def vectors(self, ids: Tensor) -> Tensor:
+        """The vectors of int64 ids [n]: [n, dim]."""
+        field, local = self.local(ids)
         if self.rows is None:
-            vectors = self.composed(field, local)
-        else:
-            whole = self.whole[field]
-            vectors = lookup(self.rows, torch.where(whole, self.whole_row[field] + local, 0))
-            if len(self.cores):
-                train = ~whole
-                vectors = vectors.index_put((train,), self.composed(field[train], local[train]))
-        return vectors.view(*ids.shape, self.dim)
+            return self.composed(field, local)
+        whole = self.whole[field]
+        vectors = lookup(self.rows, torch.where(whole, self.whole_row[field] + local, 0))
+        if not len(self.cores):
+            return vectors
+        train = ~whole
+        return vectors.index_put((train,), self.composed(field[train], local[train]))
 
     def composed(self, field: Tensor, local: Tensor) -> Tensor:
         """The vectors of the fields that are compressed: [n] twice -> [n, dim]."""
@@ -94,9 +109,6 @@ class TTRec(Table):
         ab = torch.bmm(a.view(n, q1, r1), b.view(n, r1, q2 * r2))
         abc = torch.bmm(ab.view(n, q1 * q2, r2), c.view(n, r2, q3))
         return abc.view(n, q1 * q2 * q3)[:, : self.dim]
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim, "size": self.size}
 
 
 def row_factors(n: int) -> tuple[int, int, int]:

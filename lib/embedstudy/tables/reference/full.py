@@ -21,7 +21,7 @@ class Full(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
-        return {"field_rows": list(spec.field_rows), "dim": spec.dim}
+        return spec.sizes()
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
@@ -33,6 +33,3 @@ class Full(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, ids)
-
-    def config(self) -> dict:
-        return {"field_rows": self.field_rows, "dim": self.dim}

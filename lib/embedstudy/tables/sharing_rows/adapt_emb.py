@@ -15,14 +15,15 @@ from embedstudy.tables.core.hashing import FieldHash, field_slots
 class AdaptEmb(Table):
     """Own[x] for the frequent ids, S_f[h_f(x)] (with ``hashes=2``: + S_f[h'_f(x)]) for the others.
 
-    ``hot`` is the share of the rows that belong to one id alone. Which ids those are is decided by
-    training frequency over all fields together; the other ids of a field share rows of its own, in
-    proportion to its number of ids. What tells the two apart is in the file: one number a field where ids are
-    ordered by frequency, else 4 bytes for each frequent id (the int32 map over *all* ids in the
-    published codes takes 1/d of the full table, and is not counted there).
+    Which ids are frequent is decided by training frequency over all fields together; the other ids
+    of a field share rows of its own, in proportion to its number of ids. What tells the two apart
+    is in the file: one number a field where ids are ordered by frequency, else 4 bytes for each
+    frequent id (the int32 map over *all* ids in the published codes takes 1/d of the full table,
+    and is not counted there).
     """
 
     method = "adapt_emb"
+    config_keys = ("kept", "hashes", "size", "seed")
 
     def __init__(
         self,
@@ -33,31 +34,48 @@ class AdaptEmb(Table):
         size: int,
         seed: int,
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            kept: ids with a row of their own: how many of each field, or of all (``Frequent``).
+            hashes: rows that are summed for each other id, 1 or 2.
+            size: rows that the other ids share; each field has its part of them, at least one.
+            seed: of the hash functions.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "hashes", hashes, (1, 2))
-        self.kept, self.size, self.seed = kept, size, seed
+        self.kept, self.hashes, self.size, self.seed = kept, hashes, size, seed
         self.frequent = Frequent(kept, self.starts)
         slots = field_slots(field_rows, size, 1)
-        self.hashes = nn.ModuleList(FieldHash(seed, j, field_rows, slots) for j in range(hashes))
+        functions = (FieldHash(seed, nth, field_rows, slots) for nth in range(hashes))
+        self.row_hashes = nn.ModuleList(functions)
         self.rows = nn.Parameter(torch.empty(self.frequent.number + sum(slots), dim))
 
     @classmethod
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, hot: float = 0.5, hashes: int = 1
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            hot: share of the rows that belong to one id alone.
+            hashes: rows that are summed for each other id, 1 or 2.
+        """
         check_share(cls.method, "hot", hot)
         kept, ids = choices(spec), spec.rows - len(spec.field_rows)
 
         def config(total: int) -> dict:
             own = min(ids, int(hot * total))
             sizes = {"kept": kept(own), "hashes": hashes, "size": total - own, "seed": seed}
-            return {"field_rows": list(spec.field_rows), "dim": spec.dim} | sizes
+            return spec.sizes() | sizes
 
         return largest(cls, budget, config, 1, 2 * spec.rows)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
-        if len(self.hashes) == 2:  # two independent rows add their variances
+        if self.hashes == 2:  # two independent rows add their variances
             with torch.no_grad():
                 self.rows[self.frequent.number :] *= 0.5**0.5
         self.frequent.reset(spec)
@@ -65,18 +83,8 @@ class AdaptEmb(Table):
     def forward(self, ids: Tensor) -> Tensor:
         field = self.field_of(ids)
         hot, number = self.frequent(ids, field)
-        slots = [hashed(ids, field) + self.frequent.number for hashed in self.hashes]
+        slots = [hashed(ids, field) + self.frequent.number for hashed in self.row_hashes]
         vectors = lookup(self.rows, torch.where(hot, number, slots[0]))
         if len(slots) == 2:
             vectors = vectors + lookup(self.rows, slots[1]) * ~hot.unsqueeze(-1)
         return vectors
-
-    def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "kept": self.kept,
-            "hashes": len(self.hashes),
-            "size": self.size,
-            "seed": self.seed,
-        }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from embedstudy.core.seeding import derive
-from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup, per_distinct
 from embedstudy.tables.core.hashing import UniversalHash
 from embedstudy.tables.core.packing import pack, packed_bytes, padded, unpack
 
@@ -32,8 +32,17 @@ class CCE(Table):
     """
 
     method = "cce"
+    config_keys = ("chunks", "size", "seed")
 
     def __init__(self, field_rows: list[int], dim: int, chunks: int, size: int, seed: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            chunks: parts of a row that are shared independently, 1 to ``dim``.
+            size: rows of T0 and T1 together.
+            seed: of the hash functions and of K-means.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "chunks", chunks, range(1, dim + 1))
         self.chunks, self.size, self.seed, self.clusterings = chunks, size, seed, 2
@@ -48,12 +57,15 @@ class CCE(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, chunks: int = 4) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            chunks: parts of a row that are shared independently, 1 to 64; at most ``dim`` are made.
+        """
         check(cls.method, "chunks", chunks, range(1, 65))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        sizes |= {"chunks": min(chunks, spec.dim)}
-        return largest(
-            cls, budget, lambda size: sizes | {"size": size, "seed": seed}, 2, spec.rows + 2
-        )
+        sizes = spec.sizes() | {"chunks": min(chunks, spec.dim), "seed": seed}
+        return largest(cls, budget, lambda size: sizes | {"size": size}, 2, spec.rows + 2)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         for table in (self.first, self.second):
@@ -69,21 +81,23 @@ class CCE(Table):
         return torch.stack([UniversalHash(seed, c)(ids, slots) for c in range(self.chunks)], 1)
 
     def forward(self, ids: Tensor) -> Tensor:
-        flat = ids.flatten()
-        pointers = unpack(self.pointers[flat], self.bits, self.chunks)
+        return per_distinct(ids, self.vectors)
+
+    def vectors(self, ids: Tensor) -> Tensor:
+        """The vectors of int64 ids [n]: [n, dim]."""
+        pointers = unpack(self.pointers[ids], self.bits, self.chunks)
         chunk = torch.arange(self.chunks, device=ids.device)
-        sums = [
+        first, second = (
             lookup(table.flatten(0, 1), index + chunk * table.shape[1])
-            for table, index in ((self.first, pointers), (self.second, self.hashed(flat)))
-        ]
-        vectors = (sums[0] + sums[1]).flatten(1)[:, : self.dim]
-        return vectors.view(*ids.shape, self.dim)
+            for table, index in ((self.first, pointers), (self.second, self.hashed(ids)))
+        )
+        return (first + second).flatten(1)[:, : self.dim]
 
     @torch.no_grad()
     def cluster(self) -> None:
         """Replace h0 by clusters of the current vectors, and h1 by a new hash."""
         ids = torch.arange(len(self.pointers), device=self.pointers.device)
-        vectors = padded(self(ids), self.chunks).view(len(ids), self.chunks, -1)
+        vectors = padded(self.vectors(ids), self.chunks).view(len(ids), self.chunks, -1)
         seed = derive(self.seed, "clusters", int(self.round)) % 2**31
         self.round += 1
         hashed, pointers = self.hashed(ids), []
@@ -110,10 +124,6 @@ class CCE(Table):
                     trainer.optimizer.state.pop(table, None)
 
         trainer.fit(each_epoch=each_epoch, eligible=lambda: done >= last)
-
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "chunks", "size", "seed")
-        return {name: getattr(self, name) for name in names}
 
 
 def kmeans(vectors: Tensor, clusters: int, seed: int) -> tuple[Tensor, Tensor]:

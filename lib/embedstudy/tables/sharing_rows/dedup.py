@@ -29,8 +29,17 @@ class Dedup(Table):
     """
 
     method = "dedup"
+    config_keys = ("block", "kept", "similar")
 
     def __init__(self, field_rows: list[int], dim: int, block: int, kept: int, similar: float):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            block: rows a block, 1 to 100,000; the last block of a field may be shorter.
+            kept: blocks that are stored.
+            similar: share of the numbers of two blocks that must be equal for them to be merged.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "block", block, range(1, 100_001))
         check_share(self.method, "similar", similar)
@@ -46,12 +55,17 @@ class Dedup(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, block: int = 8, similar: float = 0.7
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            block: rows a block, 1 to 100,000.
+            similar: share of the numbers of two blocks that must be equal for them to be merged.
+        """
         check(cls.method, "block", block, range(1, 100_001))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "block": block}
+        sizes = spec.sizes() | {"block": block, "similar": similar}
         high = sum(-(-n // block) for n in spec.field_rows)
-        return largest(
-            cls, budget, lambda kept: sizes | {"kept": kept, "similar": similar}, 1, high
-        )
+        return largest(cls, budget, lambda kept: sizes | {"kept": kept}, 1, high)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
@@ -74,7 +88,7 @@ class Dedup(Table):
     def merge(self, weight: Tensor, rng: torch.Generator) -> None:
         """Fill rows and map from a trained ``weight`` fp32 [rows, dim]."""
         blocks = self.blocks_of(weight)
-        leader = merged(blocks, self.kept, self.similar, rng)
+        leader = leaders(blocks, self.kept, self.similar, rng)
         kept = leader.unique()
         self.rows.copy_(blocks[kept].view(-1, self.dim))
         self.map.copy_(torch.searchsorted(kept, leader))
@@ -83,17 +97,13 @@ class Dedup(Table):
         self.merge(trainer.trained(), generator(trainer.seed, "dedup"))
         trainer.fit("fine-tune")
 
-    def config(self) -> dict:
-        names = ("field_rows", "dim", "block", "kept", "similar")
-        return {name: getattr(self, name) for name in names}
-
 
 def similarity(left: Tensor, right: Tensor, tolerance: float) -> Tensor:
     """Share of positions in which two rows differ by at most ``tolerance``: [n, w] twice -> [n]."""
     return ((left - right).abs() <= tolerance).float().mean(1)
 
 
-def merged(blocks: Tensor, kept: int, similar: float, rng: torch.Generator) -> Tensor:
+def leaders(blocks: Tensor, kept: int, similar: float, rng: torch.Generator) -> Tensor:
     """The block that each block [n, w] is merged into, itself for exactly ``kept``: int64 [n]."""
     leader = torch.arange(len(blocks))
     # Blocks of small numbers, which matter least, follow those of large ones.

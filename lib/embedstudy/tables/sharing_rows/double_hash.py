@@ -20,8 +20,18 @@ class DoubleHash(Table):
     """
 
     method = "double_hash"
+    config_keys = ("op", "size", "floor", "seed")
 
     def __init__(self, field_rows: list[int], dim: int, op: str, size: int, floor: int, seed: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            op: "sum" or "concat" of the two rows.
+            size: slots of one hash function, all fields together, before the floor.
+            floor: fewest slots of a field, or its number of ids.
+            seed: of the hash functions.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "op", op, ("sum", "concat"))
         self.op, self.size, self.floor, self.seed = op, size, floor, seed
@@ -36,10 +46,15 @@ class DoubleHash(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, op: str = "sum", floor: int = 32
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            op: "sum" or "concat" of the two rows.
+            floor: fewest slots of a field, 1 to 1,024; less where that takes half of the budget.
+        """
         check(cls.method, "floor", floor, range(1, 1025))
-        sizes = {
-            "field_rows": list(spec.field_rows),
-            "dim": spec.dim,
+        sizes = spec.sizes() | {
             "op": op,
             "floor": affordable_floor(spec.field_rows, floor, budget // (4 * spec.dim)),
             "seed": seed,
@@ -61,13 +76,3 @@ class DoubleHash(Table):
             return lookup(self.rows, pair).flatten(-2)[..., : self.dim]
         scale = torch.where(self.first.whole, 0.5, 1.0)[field].unsqueeze(-1)
         return (lookup(self.rows, first) + lookup(self.rows, second)) * scale
-
-    def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "op": self.op,
-            "size": self.size,
-            "floor": self.floor,
-            "seed": self.seed,
-        }

@@ -22,8 +22,17 @@ class Hash(Table):
     """
 
     method = "hash"
+    config_keys = ("size", "floor", "seed")
 
     def __init__(self, field_rows: list[int], dim: int, size: int, floor: int, seed: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            size: rows of all fields together, before the floor.
+            floor: fewest rows of a field, or its number of ids.
+            seed: of the hash functions.
+        """
         super().__init__(field_rows, dim)
         self.size, self.floor, self.seed = size, floor, seed
         slots = field_slots(field_rows, size, floor)
@@ -32,9 +41,15 @@ class Hash(Table):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, floor: int = 32) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            floor: fewest rows of a field, 1 to 1,024; less where that takes half of the budget.
+        """
         check(cls.method, "floor", floor, range(1, 1025))
         floor = affordable_floor(spec.field_rows, floor, budget // (4 * spec.dim))
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "floor": floor, "seed": seed}
+        sizes = spec.sizes() | {"floor": floor, "seed": seed}
         return largest(cls, budget, lambda size: sizes | {"size": size}, 1, spec.rows)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
@@ -42,12 +57,3 @@ class Hash(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, self.hash(ids, self.field_of(ids)))
-
-    def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "size": self.size,
-            "floor": self.floor,
-            "seed": self.seed,
-        }

@@ -14,19 +14,29 @@ class HashEmbeddings(Table):
     """sum_j p_j(x) B[h_j(x)], j = 1 ... k, with importance weights p(x) = P[h_0(x)] in R^k.
 
     B in R^{m x d} is one pool for all fields, P in R^{K x k}. With K = V every id has weights of
-    its own, otherwise they are hashed as well. ``weights`` is the share of the bytes that P takes,
-    as far as K = V allows. The weights are not appended to the vectors (optional in the paper).
+    its own, otherwise they are hashed as well. The weights are not appended to the vectors
+    (optional in the paper).
     Departure: weights start with variance 1/k, not near zero, so that vectors start as spread as
     those of every other method here.
     """
 
     method = "hash_embeddings"
+    config_keys = ("hashes", "size", "weights", "seed")
 
     def __init__(
         self, field_rows: list[int], dim: int, hashes: int, size: int, weights: int, seed: int
     ):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            hashes: k, rows that are combined for an id.
+            size: m, rows of the pool B.
+            weights: K, rows of importance weights; as many as there are ids, or they are hashed.
+            seed: of the hash functions.
+        """
         super().__init__(field_rows, dim)
-        self.size, self.seed = size, seed
+        self.hashes, self.size, self.seed = hashes, size, seed
         self.row_hashes = [UniversalHash(seed, 1 + nth) for nth in range(hashes)]
         self.weight_hash = UniversalHash(seed)
         self.rows = nn.Parameter(torch.empty(size, dim))
@@ -36,6 +46,13 @@ class HashEmbeddings(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, hashes: int = 2, weights: float = 0.5
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            hashes: k, rows that are combined for an id, 1 to 8.
+            weights: share of the bytes that P takes, as far as K = V allows.
+        """
         check(cls.method, "hashes", hashes, range(1, 9))
         check_share(cls.method, "weights", weights)
 
@@ -43,13 +60,13 @@ class HashEmbeddings(Table):
             own = min(spec.rows, max(1, int(weights * words) // hashes))
             size = max(1, (words - own * hashes) // spec.dim)
             sizes = {"hashes": hashes, "size": size, "weights": own, "seed": seed}
-            return {"field_rows": list(spec.field_rows), "dim": spec.dim} | sizes
+            return spec.sizes() | sizes
 
         return largest(cls, budget, config, spec.dim + hashes, spec.rows * (spec.dim + hashes))
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
-        nn.init.normal_(self.weights, std=self.weights.shape[1] ** -0.5, generator=rng)
+        nn.init.normal_(self.weights, std=self.hashes**-0.5, generator=rng)
 
     def forward(self, ids: Tensor) -> Tensor:
         own = self.weights.shape[0]
@@ -62,11 +79,4 @@ class HashEmbeddings(Table):
         return sum(terms)
 
     def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "hashes": self.weights.shape[1],
-            "size": self.size,
-            "weights": self.weights.shape[0],
-            "seed": self.seed,
-        }
+        return super().config() | {"weights": len(self.weights)}  # the tensor has that name too

@@ -16,6 +16,10 @@ class HotSketch(nn.Module):
 
     ``row``: for each slot the number of the hot row that its id owns, or -1. A slot that owns a row
     is not replaced.
+
+    Args:
+        buckets: of four slots each.
+        seed: of the hash function.
     """
 
     def __init__(self, buckets: int, seed: int):
@@ -44,9 +48,9 @@ class HotSketch(nn.Module):
         most important goes first; one after the other, they may replace each other.
         """
         bucket, slot = self.find(ids)
-        known = slot >= 0
-        self.scores[bucket[known], slot[known]] += importance[known]
-        new, bucket, importance = ids[~known], bucket[~known], importance[~known]
+        present = slot >= 0
+        self.scores[bucket[present], slot[present]] += importance[present]
+        new, bucket, importance = ids[~present], bucket[~present], importance[~present]
         order = importance.argsort(descending=True, stable=True)
         order = order[bucket[order].argsort(stable=True)]
         new, bucket, importance = new[order], bucket[order], importance[order]

@@ -16,15 +16,22 @@ _ITERATIONS = 8
 
 
 class KMeansRows(PostTraining):
-    """E[x] = C[k(x)]: a pointer an id and ``kept`` rows C, as many as the budget buys.
+    """E[x] = C[k(x)]: a pointer an id and shared rows C, as many as the budget buys.
 
     Rows weigh in K-means by the square root of 1 + their frequency, so that what is looked up often
     is met well. Pointers take 2 bytes up to 65,536 rows, then 4.
     """
 
     method = "kmeans_rows"
+    config_keys = ("kept",)
 
     def __init__(self, field_rows: list[int], dim: int, kept: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            kept: shared rows.
+        """
         super().__init__(field_rows, dim)
         self.kept = kept
         kind = torch.uint16 if kept <= 2**16 else torch.int32
@@ -33,8 +40,7 @@ class KMeansRows(PostTraining):
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim}
-        return largest(cls, budget, lambda kept: sizes | {"kept": kept}, 1, spec.rows)
+        return largest(cls, budget, lambda kept: spec.sizes() | {"kept": kept}, 1, spec.rows)
 
     @torch.no_grad()
     def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
@@ -56,6 +62,3 @@ class KMeansRows(PostTraining):
 
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, self.map[ids].long())
-
-    def config(self) -> dict:
-        return {name: getattr(self, name) for name in ("field_rows", "dim", "kept")}

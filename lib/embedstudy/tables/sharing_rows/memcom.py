@@ -20,11 +20,20 @@ class MEmCom(Table):
     """
 
     method = "memcom"
+    config_keys = ("bias", "size", "floor")
 
     def __init__(self, field_rows: list[int], dim: int, bias: bool, size: int, floor: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            bias: whether an id has a scalar that is added, besides the one that multiplies.
+            size: shared rows of all fields together, before the floor.
+            floor: fewest shared rows of a field, or its number of ids.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "bias", bias, (False, True))
-        self.size, self.floor = size, floor
+        self.bias, self.size, self.floor = bias, size, floor
         slots = torch.tensor(field_slots(field_rows, size, floor), device="cpu")
         self.register_buffer("slots", slots, persistent=False)  # [fields]
         self.register_buffer("base", slots.cumsum(0) - slots, persistent=False)
@@ -35,11 +44,17 @@ class MEmCom(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, bias: bool = False, floor: int = 32
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            bias: whether an id has a scalar that is added, besides the one that multiplies.
+            floor: fewest shared rows of a field, 1 to 1,024; less where that takes half of what
+                the scalars leave of the budget.
+        """
         check(cls.method, "floor", floor, range(1, 1025))
         left = budget // 4 - spec.rows * (1 + bool(bias))
-        sizes = {
-            "field_rows": list(spec.field_rows),
-            "dim": spec.dim,
+        sizes = spec.sizes() | {
             "bias": bias,
             "floor": affordable_floor(spec.field_rows, floor, left // spec.dim),
         }
@@ -56,13 +71,4 @@ class MEmCom(Table):
         shared = lookup(self.rows, self.base[field] + local % self.slots[field])
         scalars = lookup(self.scalars, ids)
         vectors = shared * scalars[..., :1]
-        return vectors + scalars[..., 1:] if scalars.shape[-1] == 2 else vectors
-
-    def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "bias": self.scalars.shape[1] == 2,
-            "size": self.size,
-            "floor": self.floor,
-        }
+        return vectors + scalars[..., 1:] if self.bias else vectors

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from embedstudy.core.errors import StudyError
 from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup
+from embedstudy.tables.core.digits import digits
 
 OPS = ("mul", "add", "concat")
 
@@ -21,7 +22,7 @@ class QR(Table):
     """R[x mod m] o Q[x // m], the operation o being ``op``; no two ids of a field share all rows.
 
     m is n_f * size / V, one ratio for all fields, but at least the k-th root of n_f, where the
-    tables are smallest. With ``parts`` = k > 2 the quotient is written in k - 1 digits of base
+    tables are smallest. With k = ``parts`` > 2 the quotient is written in k - 1 digits of base
     ceil((n_f / m)^(1/(k-1))), each with a table of its own. "concat" divides the columns among the
     parts. A field that this would not make smaller keeps a row for each id. x is the id within its
     field; divisor and modulus are one number, without which ids would collide.
@@ -31,8 +32,17 @@ class QR(Table):
     """
 
     method = "qr"
+    config_keys = ("op", "parts", "size")
 
     def __init__(self, field_rows: list[int], dim: int, op: str, parts: int, size: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            op: "mul", "add" or "concat" of the rows of an id.
+            parts: k, digits in which an id is written, 2 to 4.
+            size: remainders of all fields together, before the roots.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "op", op, OPS)
         check(self.method, "parts", parts, range(2, 5))
@@ -61,7 +71,14 @@ class QR(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, op: str = "mul", parts: int = 2
     ) -> dict:
-        sizes = {"field_rows": list(spec.field_rows), "dim": spec.dim, "op": op, "parts": parts}
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            op: "mul", "add" or "concat" of the rows of an id.
+            parts: k, digits in which an id is written, 2 to 4.
+        """
+        sizes = spec.sizes() | {"op": op, "parts": parts}
         return largest(cls, budget, lambda size: sizes | {"size": size}, 1, spec.rows)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
@@ -100,24 +117,4 @@ class QR(Table):
         return functools.reduce(torch.mul if self.op == "mul" else torch.add, vectors)
 
     def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "op": self.op,
-            "parts": len(self.parts),
-            "size": self.size,
-        }
-
-
-def digits(n: int, ratio: float, parts: int) -> tuple[int, int]:
-    """(modulus of the remainder, base of the other ``parts - 1`` digits) that tell n ids apart."""
-    modulus = min(n, max(root(n, parts), math.ceil(n * ratio)))
-    return modulus, root(-(-n // modulus), parts - 1)
-
-
-def root(n: int, degree: int) -> int:
-    """The smallest whole number whose power of ``degree`` is at least n."""
-    guess = max(1, round(n ** (1 / degree)) - 1)
-    while guess**degree < n:
-        guess += 1
-    return guess
+        return super().config() | {"parts": len(self.parts)}  # the tensors have that name too

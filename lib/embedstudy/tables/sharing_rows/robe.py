@@ -18,16 +18,25 @@ class ROBE(Table):
 
     h(f, x, c) = ((A f + B x + C c + D) mod P) mod |M|, x the id within its field; the sign
     g = +-1 is the parity of a second such function of (f, x, i), left out with ``sign=False``.
-    ``z`` is the size of a block, by default and at most the whole row (one read of memory). Sizes
-    are exact to one number; the array is never shorter than a row.
+    Sizes are exact to one number; the array is never shorter than a row.
 
     Honest note: h is the paper's linear function; on ids that follow one another it spreads blocks
     less evenly than chance for some seeds.
     """
 
     method = "robe"
+    config_keys = ("z", "sign", "size", "seed")
 
     def __init__(self, field_rows: list[int], dim: int, z: int, sign: bool, size: int, seed: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            z: numbers a block, 1 to ``dim``.
+            sign: whether numbers are read with a hashed sign.
+            size: |M|, numbers of the shared array, at least ``dim``.
+            seed: of the hash functions.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "z", z, range(1, dim + 1))
         check(self.method, "sign", sign, (True, False))
@@ -42,10 +51,15 @@ class ROBE(Table):
     def plan(
         cls, spec: TableSpec, budget: int, seed: int, *, z: int | None = None, sign: bool = True
     ) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            z: numbers a block, 1 to 1,024; None, and at most, the whole row (one read of memory).
+            sign: whether numbers are read with a hashed sign.
+        """
         check(cls.method, "z", spec.dim if z is None else z, range(1, 1025))
-        sizes = {
-            "field_rows": list(spec.field_rows),
-            "dim": spec.dim,
+        sizes = spec.sizes() | {
             "z": spec.dim if z is None else min(z, spec.dim),
             "sign": sign,
             "seed": seed,
@@ -66,17 +80,7 @@ class ROBE(Table):
         if not self.sign:
             return vectors
         odd = _linear(self.parity, field, local, self.column) & 1
-        return torch.where(odd == 1, -vectors, vectors)
-
-    def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "z": self.z,
-            "sign": self.sign,
-            "size": self.size,
-            "seed": self.seed,
-        }
+        return vectors * (1.0 - 2.0 * odd)
 
 
 def _linear(coefficients: list[int], field: Tensor, local: Tensor, last: Tensor) -> Tensor:

@@ -21,24 +21,34 @@ class Unified(Table):
     """
 
     method = "unified"
+    config_keys = ("lookups", "size", "seed")
 
     def __init__(self, field_rows: list[int], dim: int, lookups: int, size: int, seed: int):
+        """A table of the given sizes.
+
+        Args:
+            field_rows, dim: as in ``Table``.
+            lookups: k, rows that are joined for an id, 1 to 8.
+            size: M, rows of the table.
+            seed: of the hash functions.
+        """
         super().__init__(field_rows, dim)
         check(self.method, "lookups", lookups, range(1, min(dim, 8) + 1))
-        self.size, self.seed = size, seed
+        self.lookups, self.size, self.seed = lookups, size, seed
         # One function of the global id is an independent function for each field.
         self.hashes = [UniversalHash(seed, nth) for nth in range(lookups)]
         self.rows = nn.Parameter(torch.empty(size, -(-dim // lookups)))
 
     @classmethod
     def plan(cls, spec: TableSpec, budget: int, seed: int, *, lookups: int = 1) -> dict:
+        """Sizes that fit a budget.
+
+        Args:
+            spec, budget, seed: as in ``Table``.
+            lookups: k, rows that are joined for an id, 1 to 8.
+        """
         check(cls.method, "lookups", lookups, range(1, min(spec.dim, 8) + 1))
-        sizes = {
-            "field_rows": list(spec.field_rows),
-            "dim": spec.dim,
-            "lookups": lookups,
-            "seed": seed,
-        }
+        sizes = spec.sizes() | {"lookups": lookups, "seed": seed}
         high = spec.rows * lookups
         return largest(cls, budget, lambda size: sizes | {"size": size}, 1, high)
 
@@ -48,12 +58,3 @@ class Unified(Table):
     def forward(self, ids: Tensor) -> Tensor:
         slots = torch.stack([hashed(ids, self.size) for hashed in self.hashes], -1)
         return lookup(self.rows, slots).flatten(-2)[..., : self.dim]
-
-    def config(self) -> dict:
-        return {
-            "field_rows": self.field_rows,
-            "dim": self.dim,
-            "lookups": len(self.hashes),
-            "size": self.size,
-            "seed": self.seed,
-        }
