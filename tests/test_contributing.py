@@ -33,14 +33,14 @@ class Section:
 
 
 def sections():
-    found = {}
+    by_title = {}
     for part in (ROOT / "CONTRIBUTING.md").read_text().split("\n## ")[1:]:
         rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", part, re.M)
         files = {path: not change.startswith("only") for path, change in rows}
         blocks = re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", part, re.M | re.S)
         if files:
-            found[part.splitlines()[0]] = Section(files, dict(blocks))
-    return found
+            by_title[part.splitlines()[0]] = Section(files, dict(blocks))
+    return by_title
 
 
 SECTIONS = sections()
@@ -111,6 +111,7 @@ class Copy:
             "EMBEDSTUDY_ROOT": str(self.folder),
             "EMBEDSTUDY_PIPELINE": "1",
             "DVC_NO_ANALYTICS": "1",
+            "PYTEST_ADDOPTS": "",
         }
         done = subprocess.run(
             [sys.executable, *command],
@@ -206,9 +207,9 @@ ADD = {
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory):
+def toys(tmp_path_factory):
     """The copy with all toys in it, and the paths that each of them touched."""
-    copy = Copy(tmp_path_factory.mktemp("grown"))
+    copy = Copy(tmp_path_factory.mktemp("copy"))
     touched, before = {}, copy.files()
     for section, add in ADD.items():
         add(copy)
@@ -224,14 +225,14 @@ def test_every_list_is_followed():
 
 
 @pytest.mark.parametrize("section", ADD)
-def test_a_toy_touches_what_its_list_says_and_nothing_else(grown, section):
-    touched, listed = grown[1][section], SECTIONS[section].files
+def test_a_toy_touches_what_its_list_says_and_nothing_else(toys, section):
+    touched, listed = toys[1][section], SECTIONS[section].files
     assert [name for name in touched if not any(matches(name, one) for one in listed)] == []
     required = [pattern for pattern, needed in listed.items() if needed]
     assert [one for one in required if not any(matches(name, one) for name in touched)] == []
 
 
-FOUND = """
+TESTS = """
     tables/test_sharing_rows.py::test_ids_that_leave_the_same_remainder_share_a_row
     tables/test_quotients.py::test_ids_that_leave_the_same_quotient_share_a_row
     tables/core/test_base.py::test_any_leading_shape[remainder]
@@ -245,31 +246,31 @@ FOUND = """
     test_rooms.py::test_a_family_is_a_folder_with_a_list_and_a_test_module
     test_readme.py::test_the_readme_asks_the_question_of_every_chapter
 """
-CHOSEN = (
+KEYWORDS = (
     "remainder or quotient or bfloat16 or brain or coupons or answers or a_family_is or asks_the"
 )
 
 
-def test_the_tests_of_the_repository_find_the_toys_and_pass(grown):
-    files = sorted({f"tests/{name.split('::')[0]}" for name in FOUND.split()})
-    options = ("-vv", "--durations=5", "-p", "no:cacheprovider", "-k", CHOSEN)
-    said = grown[0].run("-m", "pytest", *options, *files)
-    passed = set(re.findall(r"^tests/(\S+) PASSED", said, re.M))
-    assert set(FOUND.split()) - passed == set()
+def test_the_tests_of_the_repository_find_the_toys_and_pass(toys):
+    files = sorted({f"tests/{name.split('::')[0]}" for name in TESTS.split()})
+    options = ("-vv", "--durations=5", "-p", "no:cacheprovider", "-k", KEYWORDS)
+    output = toys[0].run("-m", "pytest", *options, *files)
+    passed = set(re.findall(r"^tests/(\S+) PASSED", output, re.M))
+    assert set(TESTS.split()) - passed == set()
 
 
-def test_the_toy_method_trains_the_toy_chapter_runs_and_the_toy_claim_is_judged(grown):
+def test_the_toy_method_trains_the_toy_chapter_runs_and_the_toy_claim_is_judged(toys):
     script = str(ROOT / "tests" / "toys" / "toy_chapter" / "run.py")
-    toys = ("sharing_rows", "remainder", CHAPTER, "remainder-holds-at-a-half")
-    said = json.loads(grown[0].run(script, *toys).splitlines()[-1])
-    assert said["step"] == {"within": True, "moved": True, "reloaded": True}
-    assert said["rows"] == [["full table", "ok"], ["quotient", "ok"]]
-    claim = said["claim"]
+    names = ("sharing_rows", "remainder", CHAPTER, "remainder-holds-at-a-half")
+    outcome = json.loads(toys[0].run(script, *names).splitlines()[-1])
+    assert outcome["step"] == {"within": True, "moved": True, "reloaded": True}
+    assert outcome["rows"] == [["full table", "ok"], ["quotient", "ok"]]
+    claim = outcome["claim"]
     assert (claim["left"], claim["right"]) == ("remainder", "full table")
     assert claim["verdict"] in ("holds", "does not hold", "not decided")
     assert isinstance(claim["effect"], float)
 
 
-def test_the_toy_chapter_is_a_stage_with_parameters_that_are_checked(grown):
-    assert "tables@quotients" in grown[0].run("-m", "dvc", "stage", "list", "--name-only").split()
-    assert grown[0].run("-m", "embedstudy.pipeline.chapters").startswith("Profile quick")
+def test_the_toy_chapter_is_a_stage_with_parameters_that_are_checked(toys):
+    assert "tables@quotients" in toys[0].run("-m", "dvc", "stage", "list", "--name-only").split()
+    assert toys[0].run("-m", "embedstudy.pipeline.chapters").startswith("Profile ")

@@ -5,6 +5,8 @@ import importlib.util
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -43,12 +45,12 @@ def is_map(text):
 
 # -- python ---------------------------------------------------------------------------------------
 @pytest.fixture
-def brought(tmp_path, monkeypatch):
+def stand_ins(tmp_path, monkeypatch):
     """What a reader brings to the blocks of the README, in a working directory of its own."""
     monkeypatch.chdir(tmp_path)
-    made = write_encoder(tmp_path / "tiny", extra=[f"word{number}" for number in range(5000)])
+    tiny = write_encoder(tmp_path / "tiny", extra=[f"word{number}" for number in range(5000)])
     (tmp_path / "path/of/an").mkdir(parents=True)
-    made.rename(tmp_path / "path/of/an/encoder")
+    tiny.rename(tmp_path / "path/of/an/encoder")
     rng = np.random.default_rng(0)
     vectors = {
         name: rng.normal(size=(count, 384)).astype(np.float32)
@@ -58,8 +60,8 @@ def brought(tmp_path, monkeypatch):
     return vectors | {"texts": texts, "summaries": WORDS[:8]}
 
 
-def test_the_blocks_of_python_run_in_order(brought, tmp_path):
-    space = dict(brought)
+def test_the_blocks_of_python_run_in_order(stand_ins, tmp_path):
+    space = dict(stand_ins)
     for language, text in blocks("README.md"):
         if language == "python":
             exec(compile(text, "README.md", "exec"), space)
@@ -68,17 +70,47 @@ def test_the_blocks_of_python_run_in_order(brought, tmp_path):
     assert (tmp_path / "table.safetensors").stat().st_size <= 4 * 50_000 * 16 // 100
     assert space["best"].shape == (3, 10)
     assert space["encoded"].shape == (40, 48)
-    (said,) = [code for code in inline("README.md") if code.startswith("SentenceTransformer(")]
-    smaller = eval(said, {"SentenceTransformer": SentenceTransformer})
+    (snippet,) = [code for code in inline("README.md") if code.startswith("SentenceTransformer(")]
+    smaller = eval(snippet, {"SentenceTransformer": SentenceTransformer})
     assert smaller.encode(["the cat"]).shape == (1, 32)
+
+
+BARE = """
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, path=None, target=None):
+        hidden = name.split(".")[0] in sys.argv[1:]
+        return None if hidden else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+import numpy as np
+training, corpus, queries = (np.random.default_rng(0).normal(size=(n, 384)) for n in (300, 40, 3))
+exec(compile(sys.stdin.read(), "README.md", "exec"))
+"""
+
+
+def test_compressors_and_codecs_run_without_any_extra(tmp_path):
+    extras = tomllib.loads((LIB / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    hidden = {
+        re.match(r"[\w-]+", one)[0].replace("-", "_") for some in extras.values() for one in some
+    }
+    python = [text for language, text in blocks("README.md") if language == "python"]
+    text = "\n".join(one for one in python if "encoder" not in one)
+    command = [sys.executable, "-c", BARE, *(hidden - {"embedstudy"}), "yaml", "sklearn"]
+    subprocess.run(command, input=text, text=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "table.safetensors").is_file()
 
 
 def test_every_other_block_is_of_a_kind_that_is_checked():
     kinds = {language for name in DOCUMENTS for language, text in blocks(name) if not is_map(text)}
     assert kinds <= {"", "python", "yaml"}
-    written = [t for language, t in blocks("CONTRIBUTING.md") if language]
+    examples = [text for language, text in blocks("CONTRIBUTING.md") if language]
     # They are files, or lines of files, that test_contributing adds.
-    assert [text for text in written if not re.match(r"# [\w/.-]+\n", text)] == []
+    assert [text for text in examples if not re.match(r"# [\w/.-]+\n", text)] == []
 
 
 # -- commands -------------------------------------------------------------------------------------
@@ -189,8 +221,8 @@ def test_a_command_that_names_nothing_is_noticed():
 
 # -- names ----------------------------------------------------------------------------------------
 def links(name):
-    found = re.findall(r"\]\(([^)#]+)\)", FENCE.sub("", DOCUMENTS[name]))
-    return sorted({link for link in found if "://" not in link})
+    every = re.findall(r"\]\(([^)#]+)\)", FENCE.sub("", DOCUMENTS[name]))
+    return sorted({link for link in every if "://" not in link})
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -250,7 +250,7 @@ def test_sx_gives_the_best_keys_value_with_the_gradient_of_the_softmax():
 
 @pytest.mark.parametrize(("dim", "parts"), [(8, 8), (8, 4), (7, 2)])
 def test_sx_has_the_bits_of_the_straight_through_product(dim, parts):
-    table = DPQ([300], dim, parts, 3, mode="sx").train()
+    table = DPQ([300], dim, parts, 4, mode="sx").train()  # 16 keys: softmax as torch has it
     table.reset(TableSpec((300,), dim, torch.ones(300, dtype=torch.int64), 0.05), generator(0, ""))
     queries = table.queries[:200]
     upstream = torch.randn(200, dim, generator=torch.Generator().manual_seed(0))
@@ -258,7 +258,7 @@ def test_sx_has_the_bits_of_the_straight_through_product(dim, parts):
     def product(queries):
         answers = dpq.responses(queries, *table.scorer(queries))
         soft = answers.softmax(-1)
-        hard = F.one_hot(answers.argmax(-1), 8).to(soft)
+        hard = F.one_hot(answers.argmax(-1), 16).to(soft)
         values = (hard + (soft - soft.detach())) @ table.centroids
         return values.transpose(0, 1).flatten(1)[:, :dim]
 
@@ -268,6 +268,11 @@ def test_sx_has_the_bits_of_the_straight_through_product(dim, parts):
         results.append([out, *torch.autograd.grad((out * upstream).sum(), learned)])
     for read, multiplied in zip(*results, strict=True):
         assert torch.equal(read, multiplied)
+
+
+def test_softmax_over_few_keys_is_softmax():
+    answers = torch.randn(4, 50, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(dpq.softmax(answers), answers.softmax(-1))
 
 
 def test_the_first_of_equal_answers_is_the_best():

@@ -15,6 +15,7 @@ from embedstudy.core.seeding import derive, numpy_generator
 
 _SAMPLE = 64  # training vectors a centroid at most
 _FEW = 32  # queries up to which adding up look-up tables beats decoding the corpus
+_COPIES = 8  # lists are so much longer, for short codes have copies, which tie
 _LOOK_UP = 24  # multiplications that take as long as one look-up, where queries are many
 _WIDEST = 256  # parts of 4 bits whose look-up tables of a byte an entry add up in 16 bits
 
@@ -108,6 +109,8 @@ class PQ(Codec):
         if quick:
             index = faiss.IndexPQFastScan(index)
             error += self._table_error(queries)
+        else:
+            count = min(_COPIES * count, len(codes))
         return shortlist.by_index(index, queries, count, error)
 
     def _table_error(self, queries: np.ndarray) -> np.ndarray:
@@ -263,6 +266,7 @@ class RQ(Codec):
         )
         index.rq = self._quantiser()
         error = shortlist.rounding(queries, self._longest(codes))
+        count = min(_COPIES * count, len(codes))
         return shortlist.by_index(_filled(index, codes), queries, count, error)
 
 

@@ -45,9 +45,14 @@ RUNS = ROOT / ".cache" / "runs"  # the store of finished runs, outside every sta
 NOTEBOOKS = ROOT / "notebooks"
 
 
+def in_pipeline() -> bool:
+    """Whether the pipeline runs this, not somebody by hand."""
+    return bool(os.environ.get("EMBEDSTUDY_PIPELINE"))
+
+
 def _lab() -> Path | None:
     """Where a chapter writes that is run by hand: never into the pipeline's files."""
-    return None if os.environ.get("EMBEDSTUDY_PIPELINE") else RUNS.parent / "lab"
+    return None if in_pipeline() else RUNS.parent / "lab"
 
 
 def results_of(key: str) -> Path:

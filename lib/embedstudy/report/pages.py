@@ -33,8 +33,10 @@ class Page:
 
     @property
     def part(self) -> str:
-        """Heading above it in the navigation: its notebook's folder, empty where it has none."""
-        return posixpath.dirname(self.chapter.notebook).capitalize()
+        """Heading above it in the navigation: its notebook's folder; the first chapter has none."""
+        folder = posixpath.dirname(self.chapter.notebook)
+        across = not folder and self.chapter.notebook.startswith("9")
+        return "Across chapters" if across else folder.capitalize()
 
     def link(self, path: str) -> str:
         """Relative link from this page to another ``path`` below ``reports``."""

@@ -20,7 +20,7 @@ def by_hand(project, monkeypatch):
     return encoded
 
 
-def test_vectors_are_computed_once(encoder, encoder_folder, tmp_path, monkeypatch):
+def test_vectors_are_computed_once(encoder, encoder_folder, project, tmp_path, monkeypatch):
     first = cache.vectors(encoder_folder, TEXTS, tmp_path / "vectors")
     assert np.array_equal(first, encode(encoder, TEXTS))
     monkeypatch.setattr(cache, "load_encoder", None)  # the second time nothing is loaded
@@ -67,12 +67,12 @@ def test_no_text_no_row(encoder_folder, by_hand):
     assert cache.vectors(encoder_folder, []).shape == (0, 32)
 
 
-def test_sweeping_takes_a_list_and_its_texts(encoder_folder, tmp_path):
+def test_sweeping_takes_a_list_and_its_texts(encoder_folder, project, tmp_path):
     for texts in (TEXTS, ["a wing"]):
-        cache.vectors(encoder_folder, texts, tmp_path)
-    cache.sweep(encoder_folder, [TEXTS], tmp_path)
-    kept = cache.find(encoder_folder, TEXTS, tmp_path)
-    assert sorted(tmp_path.iterdir()) == [kept, kept.with_suffix(".texts")]
+        cache.vectors(encoder_folder, texts, tmp_path / "vectors")
+    cache.sweep(encoder_folder, [TEXTS], tmp_path / "vectors")
+    kept = cache.find(encoder_folder, TEXTS, tmp_path / "vectors")
+    assert sorted((tmp_path / "vectors").iterdir()) == [kept, kept.with_suffix(".texts")]
 
 
 def test_other_texts_and_other_checkpoints_have_other_names(encoder_folder, tmp_path):
@@ -87,7 +87,7 @@ def test_other_texts_and_other_checkpoints_have_other_names(encoder_folder, tmp_
     assert cache.checkpoint_hash(copy) != cache.checkpoint_hash(encoder_folder)
 
 
-def test_no_encoder_no_vectors(tmp_path):
+def test_no_encoder_no_vectors(project, tmp_path):
     with pytest.raises(StudyError, match="is no encoder"):
         cache.vectors(tmp_path, TEXTS, tmp_path / "vectors")
     assert not (tmp_path / "vectors").exists()

@@ -9,12 +9,10 @@ import pytest
 from embedstudy import codes
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
-from embedstudy.encoders.core import cache
 from embedstudy.report import text_costs
 from embedstudy.study.codes import run as codes_run
 from embedstudy.study.codes.grid import codec_runs
 from embedstudy.study.codes.settings import CodesSettings
-from embedstudy.study.encoder import vectors
 
 TASKS = {"docs": {"queries": 20, "documents": 60}}
 TRAINING = {"docs": 300, "reviews": 10}
@@ -105,18 +103,6 @@ def test_mistakes_are_one_sentence():
     pairs = replace(full, tasks={"STS-B": {}})
     with pytest.raises(StudyError, match="judged by retrieval, and task 'STS-B' is none"):
         codes_run.check(pairs)
-
-
-def test_texts_are_encoded_once_and_what_is_not_asked_for_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "checkpoint_hash", lambda path: "c" * 64)
-    sections = [{"tasks": TASKS, "training": {"docs": 5}}, {"tasks": TASKS | {"SICK-R": {}}}]
-    jobs = vectors.runs(sections)
-    assert jobs == [{"task": "docs", "training": 5}, {"task": "docs", "limits": TASKS["docs"]}]
-    (tmp_path / "old.npy").touch()
-    kept = tmp_path / cache._name("anywhere", ["a"])
-    kept.touch()
-    cache.sweep("anywhere", [["a"]], tmp_path)
-    assert sorted(path.name for path in tmp_path.glob("*.npy")) == [kept.name]
 
 
 def test_costs_at_the_foot_of_the_page():

@@ -70,10 +70,10 @@ def main(family: str, method: str, chapter: str, claim: str) -> None:
     write_prepared(paths.PREPARED / "movielens")
     toy = catalogue.find(chapter)
     execute(paths.NOTEBOOKS / f"{toy.notebook}.ipynb")
-    said = {"step": train_a_step(family, method, paths.ROOT / "table.safetensors")}
-    said["rows"] = comparisons.read_results(chapter)["rows"].select("label", "status").rows()
-    said["claim"] = judge(family, method, claim, [chapter])
-    print(json.dumps(said))
+    outcome = {"step": train_a_step(family, method, paths.ROOT / "table.safetensors")}
+    outcome["rows"] = comparisons.read_results(chapter)["rows"].select("label", "status").rows()
+    outcome["claim"] = judge(family, method, claim, [chapter])
+    print(json.dumps(outcome))
 
 
 if __name__ == "__main__":

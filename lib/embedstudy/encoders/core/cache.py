@@ -12,7 +12,6 @@ reads whole lists only, and never those that were put together.
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def vectors_folders() -> list[Path]:
     """Where lists are looked for by default; what is in none of them is kept in the last one."""
     cache = paths.RUNS.parent
     whole = [pipeline_folder(), cache / "vectors"]
-    return whole if os.environ.get("EMBEDSTUDY_PIPELINE") else [*whole, cache / "lab" / "vectors"]
+    return whole if paths.in_pipeline() else [*whole, cache / "lab" / "vectors"]
 
 
 def find(path: Path | str, texts: Sequence[str], folder: Path | None = None) -> Path | None:
@@ -108,7 +107,7 @@ def vectors(
         file = (folder or vectors_folders()[-1]) / file_name(path, texts)
         with _alone(file.name):
             if not find(path, texts, file.parent):
-                by_hand = not folder and not os.environ.get("EMBEDSTUDY_PIPELINE")
+                by_hand = not folder and not paths.in_pipeline()
                 rows = _rows(path) if by_hand else {}
                 _write(file, _computed(path, texts, rows, progress), texts)
     return np.load(file, mmap_mode="r")

@@ -39,6 +39,7 @@ class Index:
 
 
 prepared = judging.prepared
+differs_by_hand = True
 
 
 def sources(run: CodecRun) -> list[str]:

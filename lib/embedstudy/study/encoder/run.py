@@ -21,6 +21,7 @@ _TIMED = 64  # texts encoded by either way, for the clock
 
 prepared = judging.prepared
 labels = judging.pair_scores
+differs_by_hand = True
 
 
 def sources(run: EncoderRun) -> list[str]:

@@ -9,6 +9,8 @@ functions, all but the first of which may be left out:
 - ``prepared(run)``: the prepared data that a run reads; the set ``run.dataset`` if it is left out;
 - ``labels(run)``: what its scores are judged by, an array a data set or task;
 - ``shares(run)``: ``(identity, modules)`` of a training that it shares with other runs, or None;
+- ``differs_by_hand``, a constant: whether a run by hand may read other inputs than the pipeline's
+  (vectors put together from several lists), so that their records stay apart;
 - ``twin(run)``: what is trained, the budget's name left out, where runs of several budgets come out
   the same, or None; ``of_twin(run, other, outcome)`` is then the run's outcome, from that of the
   run ``other`` with an equal twin.
@@ -119,6 +121,9 @@ def _keys(
     if data_hashes is None:
         data_hashes = {name: hash_data(name) for name in sorted(set().union(*map(reads, runs)))}
 
+    by_hand = getattr(module, "differs_by_hand", False) and not paths.in_pipeline()
+    apart = {"by_hand": True} if by_hand else {}
+
     @functools.cache
     def source(modules: tuple[str, ...]) -> str:
         return imports.source_hash(imports.run_sources(module.__name__, modules))
@@ -126,7 +131,7 @@ def _keys(
     def key(run: Run, identity: dict, modules: list[str]) -> str:
         return digest(
             {
-                "run": identity | {"device": run.device},
+                "run": identity | {"device": run.device} | apart,
                 "data": {name: data_hashes.get(name) for name in reads(run)},
                 "source": source(tuple(modules)),
                 "versions": versions,

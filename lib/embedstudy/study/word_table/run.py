@@ -38,6 +38,7 @@ METHODS = ("full", "trim", *TABLES)
 
 prepared = judging.prepared
 labels = judging.pair_scores
+differs_by_hand = True
 
 
 def table_class(method: str) -> type[Table]:

@@ -138,7 +138,7 @@ class Table(nn.Module):
     def recipe(self, trainer) -> None:
         """How the table is trained: by default in one phase.
 
-        ``trainer`` is a ``study.train.Trainer`` whose model holds this table. A method with a
+        ``trainer`` is a ``study.tables.train.Trainer`` whose model holds this table. A method with a
         search phase overrides this: it calls ``trainer.fit`` once a phase and may put another
         table in its place (``trainer.use``). What then stands in the model is served.
         """

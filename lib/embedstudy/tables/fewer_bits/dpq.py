@@ -151,7 +151,7 @@ class DPQ(Table):
     def through_softmax(self, queries: Tensor) -> Tensor:
         """The chosen values, with the gradient of the softmax-weighted mean of all: [n, d]."""
         answers = responses(queries, *self.scorer(queries))
-        values = BestValue.apply(answers.softmax(-1), best(answers.detach()), self.centroids)
+        values = BestValue.apply(softmax(answers), best(answers.detach()), self.centroids)
         return values.transpose(0, 1).flatten(1)[:, : self.dim]
 
     def penalty(self) -> Tensor | None:
@@ -177,6 +177,13 @@ class DPQ(Table):
         table.codes.copy_(pack(self.codes(), self.bits))
         table.centroids.copy_(self.centroids)
         return table
+
+
+def softmax(answers: Tensor) -> Tensor:
+    """Over the last axis, [parts, n, k]; along one of few entries torch is many times slower."""
+    if answers.shape[-1] >= 16:
+        return answers.softmax(-1)
+    return answers.transpose(1, 2).softmax(1).transpose(1, 2)
 
 
 class BestValue(torch.autograd.Function):

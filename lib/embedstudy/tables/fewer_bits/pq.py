@@ -103,7 +103,7 @@ def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dic
 
 
 def joined(centroids: Tensor, codes: Tensor) -> Tensor:
-    """The centroids that codes name, side by side: [parts, k, width], int64 [n, parts] -> [n, d]."""
+    """Centroids of codes, side by side: [parts, k, width], int64 [n, parts] -> [n, d]."""
     parts, k, _ = centroids.shape
     first = torch.arange(0, parts * k, k, device=codes.device)
     return lookup(centroids.flatten(0, 1), codes + first).flatten(1)

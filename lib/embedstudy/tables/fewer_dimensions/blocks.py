@@ -13,7 +13,8 @@ def frequency_bounds(spec: TableSpec, blocks: int) -> list[list[int]]:
 
     A field gets ``blocks`` + 1 bounds: its ids [b_i, b_i+1) are in block i, 0 the most frequent.
     Ids of one frequency stay together, so blocks are equal up to ties. Ids must be ordered by
-    frequency within their field (``check_frequency_order``); the out-of-vocabulary id 0 goes with the most frequent block of its field.
+    frequency within their field (``check_frequency_order``); the out-of-vocabulary id 0 goes with
+    the most frequent block of its field.
     """
     ordered = spec.counts.sort(descending=True).values
     cuts = ordered[[len(ordered) * i // blocks for i in range(1, blocks)]]
@@ -34,7 +35,7 @@ class Blocks(Table):
 
         Args:
             field_rows, dim: as in ``Table``.
-            bounds: of each field, blocks + 1 of its local ids: those in [b_i, b_i+1) are in block i.
+            bounds: of each field, blocks + 1 local ids: those in [b_i, b_i+1) are in block i.
         """
         super().__init__(field_rows, dim)
         self.bounds = bounds

@@ -32,7 +32,7 @@ class MDE(MixedTable):
 
         Args:
             spec, budget, seed: as in ``Table``.
-            rounding: of dimensions: "nearest" whole number, or "power of two" as the paper's code can.
+            rounding: of dimensions: "nearest", or "power of two" as the paper's code can.
         """
         check(cls.method, "rounding", rounding, ("nearest", "power of two"))
 

@@ -99,7 +99,8 @@ class OptEmbed(Table):
             alpha: weight of the thresholds' term in the loss of the supernet.
             threshold_lr: learning rate of the thresholds.
             search_epochs: epochs of the supernet, 1 to 1,000.
-            population: candidates of the evolution, 1 to 1,000; half as many are mutated, half crossed.
+            population: candidates of the evolution, 1 to 1,000; half as many children by mutation
+                and half as many by crossover in each generation.
             generations: of the evolution, 1 to 1,000.
         """
         for option, value in (("population", population), ("generations", generations)):

@@ -14,9 +14,9 @@ FORMS = ("bitmap", "csr")
 class SparseTable(Table):
     """Non-zero numbers in fp32, row after row, and where they stand.
 
-    As a bitmap: a bit for each number of the dense table. As compressed rows: a bit for each row tells
-    whether it has any non-zero; for those that have, how many (minus one) and in which columns, in
-    as many bits as ``dim`` needs. Row pointers are sums of the counts and not stored.
+    As a bitmap: a bit for each number of the dense table. As compressed rows: a bit for each row
+    tells whether it has any non-zero; for those that have, how many (minus one) and in which
+    columns, in as many bits as ``dim`` needs. Row pointers are sums of the counts and not stored.
     """
 
     method = "sparse"
@@ -164,8 +164,8 @@ class Masked(Table):
     @torch.no_grad()
     def fill(self, weight: Tensor, mask: Tensor) -> "Masked":
         """Take fp32 [rows, dim] ``weight`` and bool ``mask`` of that shape; returns itself."""
-        # Zeros where the mask holds them: left to weight decay, these numbers and their moments would
-        # end as denormals, on which a CPU computes several times slower.
+        # Zeros where the mask holds them: left to weight decay, these numbers and their moments
+        # would end as denormals, on which a CPU computes several times slower.
         self.rows.copy_(weight.masked_fill(~mask, 0))
         self.mask.copy_(mask)
         return self
