@@ -57,7 +57,7 @@ def test_the_quality_of_pairs_is_their_rank_correlation(prepared):
 
 def test_what_is_prepared_and_what_a_run_reads(prepared):
     assert tasks.available(["STS-B", "SICK-R", "docs"]) == ["STS-B", "docs"]
-    assert tasks.prepared({"tasks": {"STS-B": {}, "docs": {}}}) == ["docs", "stsb"]
+    assert [tasks.folder(name) for name in ("STS-B", "docs")] == ["stsb", "docs"]
 
 
 def test_training_texts_never_come_from_the_test_split(prepared, tmp_path):
@@ -108,7 +108,7 @@ def test_a_prepared_beir_folder_is_a_task_of_its_name(prepared, tmp_path):
     assert [len(texts) for texts in task.text_lists()] == [3, 2]
     assert tasks.is_task("touche")
     assert tasks.is_retrieval("touche")
-    assert tasks.available(["touche"]) == tasks.prepared({"tasks": {"touche": {}}}) == ["touche"]
+    assert tasks.available(["touche"]) == [tasks.folder("touche")] == ["touche"]
     assert tasks.training_kinds("touche") == ("docs", "reviews")
     with pytest.raises(StudyError, match="'touche' cannot be limited by 'queries': only docs and"):
         tasks.check("touche", {"queries": 1})
@@ -143,3 +143,10 @@ def test_a_run_lists_the_modules_its_tasks_are_found_in():
         f"{text}.sts_years",
     ]
     assert tasks.modules(["docs"]) == [f"{text}.docs"]
+
+
+def test_a_smaller_subset_lies_within_a_larger_one():
+    frame = pl.DataFrame({"row": range(200)})
+    few, many = (set(tasks._some(frame, count, "docs")["row"]) for count in (20, 90))
+    assert len(few) == 20
+    assert few < many

@@ -160,10 +160,13 @@ def _subset(
 
 
 def _some(frame: pl.DataFrame, count: int | None, *purpose: str) -> pl.DataFrame:
-    """``count`` rows drawn at random, in their old order; all if there are no more."""
+    """``count`` rows drawn at random, in their old order; all if there are no more.
+
+    Of two counts the smaller one's rows are among the larger one's.
+    """
     if count is None or count >= frame.height:
         return frame
-    rows = numpy_generator(0, "task", *purpose).choice(frame.height, count, replace=False)
+    rows = numpy_generator(0, "task", *purpose).permutation(frame.height)[:count]
     return frame[np.sort(rows)]
 
 
