@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ FLOORS = [
     {"report", "checks"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+TESTS = Path(__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 # What nobody needs who uses a library of compressors in code of his own.
 FOREIGN = {"dvc", "papermill", "nbformat", "nbconvert", "altair", "vl_convert", "IPython"}
@@ -84,6 +86,8 @@ def test_a_family_is_a_folder_with_a_list_and_a_test_module():
         listed = importlib.import_module(f"embedstudy.tables.{family}.methods").METHODS
         assert listed, family
         assert all(name == table.method for name, table in listed.items())
+        if family != "reference":
+            assert (TESTS / "tables" / f"test_{family}.py").is_file()
 
 
 def test_no_folder_holds_more_than_a_screen_of_files():

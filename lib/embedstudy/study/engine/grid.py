@@ -16,25 +16,24 @@ functions, all but the first of which may be left out:
   run ``other`` with an equal twin.
 """
 
-import functools
 import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import metadata
 from types import ModuleType
 
-from embedstudy.core import files, params, paths
+from embedstudy.core import params, paths
 from embedstudy.core.errors import InfeasibleBudget, StudyError
-from embedstudy.study.engine import imports, progress, rows
+from embedstudy.study.engine import progress, twins
 from embedstudy.study.engine.executor import Executor, Processes, Serial, load_work
-from embedstudy.study.engine.fingerprint import data_bytes, hash_data
+from embedstudy.study.engine.fingerprint import data_bytes
+from embedstudy.study.engine.keys import THREADS, keyed, reads_of
 from embedstudy.study.engine.outcome import Finished
+from embedstudy.study.engine.publish import publish
 from embedstudy.study.engine.result import GridResult
 from embedstudy.study.engine.runs import Run
-from embedstudy.study.engine.store import RunStore, canonical, digest
+from embedstudy.study.engine.store import RunStore, canonical
 
-THREADS = 1  # of a run; declared, because the order of floating-point sums depends on it
 _CHAPTER = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 
 
@@ -64,11 +63,11 @@ def run_grid(
     workers = params.resolve_workers(workers, device)
     module = importlib.import_module(load_work(work).__module__)
     runs = _checked(runs, module, chapter, device)
-    runs, keys = _keys(runs, module, data_hashes)
+    runs, keys = keyed(runs, module, data_hashes)
     store = store or RunStore(paths.RUNS)
     executor = executor or (Processes(workers, THREADS) if workers else Serial(THREADS))
     _execute(runs, keys, work, module, store, executor)
-    return _publish(chapter, runs, keys, module, store)
+    return publish(chapter, runs, keys, module, store)
 
 
 # -- before -----------------------------------------------------------------------------------
@@ -104,53 +103,6 @@ def _check(check, run: Run) -> None:
         raise StudyError(f"{progress.describe(run)}: {error}") from error
 
 
-def _keys(
-    runs: list[Run], module: ModuleType, data_hashes: dict[str, str] | None
-) -> tuple[list[Run], list[str]]:
-    """The runs with the keys of what they share, and the key of each in the store.
-
-    A key is made of parameters, data, source, versions and threads.
-    """
-    if not hasattr(module, "sources"):
-        raise StudyError(
-            f"{module.__name__} needs a function sources(run): the names of the modules that it "
-            "loads by name for a run, so that an edit of them repeats the run."
-        )
-    versions = {name: metadata.version(name) for name in ("torch", "numpy")}
-    reads = getattr(module, "prepared", _dataset)
-    if data_hashes is None:
-        data_hashes = {name: hash_data(name) for name in sorted(set().union(*map(reads, runs)))}
-
-    by_hand = getattr(module, "differs_by_hand", False) and not paths.in_pipeline()
-    apart = {"by_hand": True} if by_hand else {}
-
-    @functools.cache
-    def source(modules: tuple[str, ...]) -> str:
-        return imports.source_hash(imports.run_sources(module.__name__, modules))
-
-    def key(run: Run, identity: dict, modules: list[str]) -> str:
-        return digest(
-            {
-                "run": identity | {"device": run.device} | apart,
-                "data": {name: data_hashes.get(name) for name in reads(run)},
-                "source": source(tuple(modules)),
-                "versions": versions,
-                "threads": THREADS,
-            }
-        )
-
-    shares, keyed = getattr(module, "shares", None), []
-    for run in runs:
-        common = shares(run) if shares is not None else None
-        keyed.append(run if common is None else replace(run, shared=key(run, *common)))
-    return keyed, [key(run, run.identity(), module.sources(run)) for run in keyed]
-
-
-def _dataset(run: Run) -> list[str]:
-    dataset = getattr(run, "dataset", None)
-    return [dataset] if dataset else []
-
-
 # -- during -----------------------------------------------------------------------------------
 def _execute(
     runs: list[Run],
@@ -163,7 +115,7 @@ def _execute(
     waiting = [i for i, key in enumerate(keys) if not _is_final(store.get(key))]
     if not waiting:
         return
-    first = _twins(runs, waiting, module)
+    first = twins.leaders(runs, waiting, module)
     leading = _longest_first([i for i in waiting if first.get(i, i) == i], runs, module)
     shown = progress.display(runs, len(runs) - len(leading))
     finished_runs = executor.map(
@@ -181,105 +133,15 @@ def _execute(
         shown.close()
     for index, other in first.items():
         if index != other:
-            _copy(module, store, runs, keys, index, other)
+            twins.copy(module, store, runs, keys, index, other)
 
 
 def _longest_first(waiting: list[int], runs: list[Run], module: ModuleType) -> list[int]:
     """Runs on much data before those on little, so that no worker ends long after the others."""
-    reads = getattr(module, "prepared", _dataset)
+    reads = reads_of(module)
     sizes = {name: data_bytes(name) for i in waiting for name in reads(runs[i])}
     return sorted(waiting, key=lambda i: -sum(sizes[name] for name in reads(runs[i])))
 
 
-def _twins(runs: list[Run], waiting: list[int], module: ModuleType) -> dict[int, int]:
-    """Waiting run -> the first run of the grid that trains the same model, perhaps itself."""
-    twin = getattr(module, "twin", None)
-    if twin is None:
-        return {}
-    methods = {(runs[i].method, runs[i].label) for i in waiting}
-    found: dict[str, int] = {}
-    first = {}
-    for index, run in enumerate(runs):
-        model = twin(run) if (run.method, run.label) in methods else None
-        if model is not None:
-            first[index] = found.setdefault(canonical(model), index)
-    return {index: other for index, other in first.items() if index in waiting}
-
-
-def _copy(module, store: RunStore, runs, keys, index: int, other: int) -> None:
-    """Record a run's end as that of the run that trained the same model."""
-    finished = store.get(keys[other], with_files=True)
-    if finished is None:
-        raise StudyError(
-            f"The record of {progress.describe(runs[other])} was damaged: start again."
-        )
-    if finished.status == "ok":
-        outcome = module.of_twin(runs[index], runs[other], finished.outcome)
-        finished = Finished("ok", outcome)
-    store.put(keys[index], runs[index], finished)
-
-
 def _is_final(finished: Finished | None) -> bool:
     return finished is not None and finished.status != "failed"
-
-
-# -- after ------------------------------------------------------------------------------------
-def _publish(
-    chapter: str, runs: list[Run], keys: list[str], module: ModuleType, store: RunStore
-) -> GridResult:
-    """Write rows, scores, labels, artefacts and times; all but the times are deterministic.
-
-    Run by hand, in JupyterLab, a chapter writes below ``.cache/lab`` and leaves the pipeline's
-    results alone.
-    """
-    ends = [store.get(key) for key in keys]
-    for run, end in zip(runs, ends, strict=True):
-        if end is None:
-            raise StudyError(f"The record of {progress.describe(run)} was damaged: start again.")
-    # The name of a run in files: its parameters alone, the same on every device and version.
-    names = [digest(run.identity())[:16] for run in runs]
-    result = _gather(runs, names, ends, _labels(runs, module))
-    folder = paths.results_of(chapter)
-    files.sweep(folder)
-    for name in ("rows", "scores", "labels"):
-        rows.write_frame(getattr(result, name), folder / f"{name}.parquet")
-    rows.write_artefacts(store, zip(names, keys, strict=True), folder / "artefacts")
-    rows.write_frame(result.times, paths.reports_of(chapter) / "times.parquet")
-    return result
-
-
-def _gather(runs: list[Run], names: list[str], ends: list[Finished], labels: dict) -> GridResult:
-    keys = [{"key": name} for name in names]
-    return GridResult(
-        rows.frame(
-            keys,
-            [rows.flatten(run.identity() | {"device": run.device}) for run in runs],
-            [rows.flatten(end.outcome.result) for end in ends],
-            [{"status": end.status, "error": end.error} for end in ends],
-        ),
-        rows.array_frame(
-            {
-                name if array == "test" else f"{name}.{array}": values
-                for name, end in zip(names, ends, strict=True)
-                for array, values in end.outcome.arrays.items()
-            },
-            "float32",
-        ),
-        rows.array_frame(labels, "float64"),
-        rows.frame(keys, [rows.flatten(end.outcome.volatile) for end in ends]),
-        tuple(
-            f"{progress.describe(run)}: {end.error}"
-            for run, end in zip(runs, ends, strict=True)
-            if end.status == "failed"
-        ),
-    )
-
-
-def _labels(runs: list[Run], module: ModuleType) -> dict:
-    """What the scores of the grid are judged by: an array a data set or task, each read once."""
-    judged = getattr(module, "labels", None)
-    if judged is None:
-        return {}
-    reads = getattr(module, "prepared", _dataset)
-    one_each = {tuple(reads(run)): run for run in runs}
-    return {name: values for run in one_each.values() for name, values in judged(run).items()}

@@ -38,18 +38,18 @@ def training_sets(
     ``docs`` (``pairs`` of them) and ``snli`` rank in the batch, ``stsb`` and ``sick`` order pairs by
     human scores (CoSENT), of their training splits alone.
     """
-    made = []
+    sets_ = []
     for name in names:
         if name == "docs":
             base = MultipleNegativesRankingLoss(model)
-            made.append(TrainingSet(loss(base), docs_pairs(pairs)))
+            sets_.append(TrainingSet(loss(base), docs_pairs(pairs)))
         elif name == "snli":
             frame = triplets(sets.split("snli", "valid").vstack(sets.split("snli", "test")))
             base = MultipleNegativesRankingLoss(model)
-            made.append(TrainingSet(loss(base), [frame[c].to_list() for c in frame.columns]))
+            sets_.append(TrainingSet(loss(base), [frame[c].to_list() for c in frame.columns]))
         else:
             frame, (low, high) = sets.split(name, "train"), declared(name).scale
             columns = [frame[c].to_list() for c in ("sentence1", "sentence2")]
             scores = ((frame["score"] - low) / (high - low)).to_list()
-            made.append(TrainingSet(loss(CoSENTLoss(model)), columns, scores))
-    return made
+            sets_.append(TrainingSet(loss(CoSENTLoss(model)), columns, scores))
+    return sets_

@@ -17,7 +17,7 @@ import torch
 from embedstudy.core import catalogue, paths
 from embedstudy.core.errors import StudyError
 from embedstudy.measure.latency import lookup_microseconds
-from embedstudy.study.engine.grid import THREADS
+from embedstudy.study.engine.keys import THREADS
 from embedstudy.study.engine.rows import write_frame
 from embedstudy.study.tables.data import load_ctr
 from embedstudy.tables.core import artefact
