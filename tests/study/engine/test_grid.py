@@ -16,7 +16,8 @@ from fake_work import FakeRun
 
 from embedstudy.core import params
 from embedstudy.core.errors import StudyError
-from embedstudy.study.engine.grid import hash_data, run_grid
+from embedstudy.study.engine.fingerprint import hash_data
+from embedstudy.study.engine.grid import run_grid
 from embedstudy.study.engine.progress import describe, remaining
 from embedstudy.study.engine.rows import array_frame, flatten, frame
 from embedstudy.study.engine.store import RunStore
