@@ -118,6 +118,17 @@ def test_mistakes_are_one_sentence():
         word_table_run.check(replace(run, budget=2))
 
 
+@pytest.mark.parametrize("method", word_table_run.TABLES)
+def test_every_table_comes_back_from_disk_as_it_was_fitted(tmp_path, monkeypatch, method):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / ".cache" / "runs")
+    line = WordTable(method, method, (0.9,), recovered=True)
+    _, plain, recovered = word_table_runs([line], read(WordTableSettings, SETTINGS))
+    for run in (plain, recovered):
+        alone, again = outcome(run), [outcome(replace(run, shared="key")) for _ in range(2)]
+        for other in again:
+            assert alone.arrays["docs"].tobytes() == other.arrays["docs"].tobytes()
+
+
 def test_a_table_is_fitted_once_for_both_of_its_forms(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RUNS", tmp_path / ".cache" / "runs")
     grid = word_table_runs(LINES[:1], read(WordTableSettings, SETTINGS))

@@ -84,8 +84,8 @@ def _fitted(run: WordTableRun, encoder: SentenceTransformer, counts: torch.Tenso
     """The fitted table, from disk where the run's other form, with or without recovery, has fitted it."""
 
     def fit() -> Trained:
-        table = _fit(run, encoder, counts)
-        return table.state_dict(), {"config": table.config()}
+        compact = _fit(run, encoder, counts).compact()
+        return compact.tensors, {"config": compact.config}
 
     tensors, notes = load_or_train(run.shared, fit)
     return table_class(run.method).restore(notes["config"], tensors)
