@@ -29,7 +29,7 @@ repro: env  ## run the study: environment, data, all chapters, report
 
 .PHONY: test
 test: data  ## run every test, the pipeline on the smoke profile included
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: data
 data: env  ## fetch and verify the pinned wheels

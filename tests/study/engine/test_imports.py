@@ -134,7 +134,7 @@ def test_comments_docstrings_and_layout_are_no_code(toy):
 
 # What a run may not depend on: it cannot change a row.
 IDLE = ("pipeline/", "figures/", "report/", "checks/", "study/evidence/", "core/params.py",
-        "core/catalogue.py", "study/engine/grid.py", "study/engine/executor.py",
+        "core/schema.py", "core/catalogue.py", "study/engine/grid.py", "study/engine/executor.py",
         "study/engine/store.py", "study/engine/imports.py", "study/engine/progress.py",
         "study/engine/rows.py", "study/engine/keys.py", "study/engine/publish.py",
         "study/engine/twins.py", "study/engine/result.py")  # fmt: skip
@@ -144,8 +144,8 @@ IDLE = ("pipeline/", "figures/", "report/", "checks/", "study/evidence/", "core/
     ("work", "loaded"),
     [
         ("embedstudy.study.tables.run", "embedstudy.tables.fewer_bits.alpt"),
-        ("embedstudy.study.encoder.run", None),
-        ("embedstudy.study.matryoshka.run", None),
+        ("embedstudy.study.encoder.run", "embedstudy.sources.text.reviews"),
+        ("embedstudy.study.matryoshka.run", "embedstudy.sources.text.docs"),
         ("embedstudy.study.word_table.run", "embedstudy.tables.fewer_bits.pq"),
         ("embedstudy.study.codes.run", "embedstudy.codes.binary"),
     ],

@@ -13,7 +13,6 @@ import polars as pl
 from embedstudy.core.errors import StudyError
 from embedstudy.core.rules import COUNT, SEED, Number
 from embedstudy.core.seeding import numpy_generator
-from embedstudy.sources.core import command
 from embedstudy.sources.core.ctr import replacing
 from embedstudy.sources.core.nearduplicates import distinct
 from embedstudy.sources.core.output import write_spec
@@ -118,4 +117,6 @@ SETS = (
 )
 
 if __name__ == "__main__":
+    from embedstudy.sources.core import command
+
     command.main("docs", prepare, RULES, corpus=True)

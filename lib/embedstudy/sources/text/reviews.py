@@ -9,7 +9,6 @@ import polars as pl
 
 from embedstudy.core.rules import SEED
 from embedstudy.core.seeding import numpy_generator
-from embedstudy.sources.core import command
 from embedstudy.sources.core.ctr import replacing
 from embedstudy.sources.core.manifest import TABULAR, verify, wheel
 from embedstudy.sources.core.output import write_spec
@@ -89,4 +88,6 @@ SETS = (
 )
 
 if __name__ == "__main__":
+    from embedstudy.sources.core import command
+
     command.main("reviews", prepare, RULES)

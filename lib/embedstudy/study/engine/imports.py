@@ -40,12 +40,17 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _names(path: Path, stamp: tuple, package: str) -> frozenset[str]:
-    """Dotted names that ``path``, a module of ``package``, imports; some may be attributes."""
+def _names(path: Path, stamp: tuple, package: str, as_main: bool) -> frozenset[str]:
+    """Dotted names that ``path``, a module of ``package``, imports; some may be attributes.
+
+    ``as_main``: what follows ``if __name__ == "__main__"`` counts too.
+    """
     try:
         tree = ast.parse(_code(path))
     except (SyntaxError, ValueError, KeyError) as error:
         raise StudyError(f"{path} cannot be read as Python code ({error}).") from error
+    if not as_main:
+        tree.body = [node for node in tree.body if not _is_main_block(node)]
     root = package.split(".")[0]
     quoted = re.compile(rf"{re.escape(root)}(\.\w+)+(:\w+)?")
     names = set()
@@ -59,6 +64,10 @@ def _names(path: Path, stamp: tuple, package: str) -> frozenset[str]:
         elif isinstance(node, ast.Constant) and quoted.fullmatch(str(node.value)):
             names.add(node.value.partition(":")[0])
     return frozenset(name for name in names if name.split(".")[0] == root)
+
+
+def _is_main_block(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def _located(name: str, package: Path) -> Iterator[Path]:
@@ -97,12 +106,16 @@ def _package_of(path: Path, package: Path) -> str:
 
 
 def closure(
-    *starts: str | Path, package: Path = PACKAGE, skip: frozenset[Path] = frozenset()
+    *starts: str | Path,
+    package: Path = PACKAGE,
+    skip: frozenset[Path] = frozenset(),
+    as_main: bool = True,
 ) -> list[Path]:
     """Files below ``package`` that the modules (dotted names), files or notebooks execute.
 
     Sorted absolute paths, the starts themselves included where they lie below ``package``. Files
-    in ``skip`` are neither listed nor followed.
+    in ``skip`` are neither listed nor followed. ``as_main``: whether what modules do only when they
+    are run as programs counts.
     """
     package = package.resolve()
     todo = [path for what in starts for path in _start(what, package)]
@@ -114,7 +127,7 @@ def closure(
         seen.add(path)
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
-        for name in _names(path, stamp, _package_of(path, package)):
+        for name in _names(path, stamp, _package_of(path, package), as_main):
             todo.extend(_located(name, package))
         if path.is_relative_to(package):
             todo.append(path.parent / "__init__.py")
@@ -163,7 +176,8 @@ def run_sources(work: str, modules: Iterable[str] = (), package: Path = PACKAGE)
     """
     origins = [_origin(name) for name in (work, *modules)]
     skip = frozenset(path.parent / "__init__.py" for path in origins[1:]) - set(origins)
-    return sorted({*origins, *closure(*origins, package=package, skip=skip)})
+    reached = closure(*origins, package=package, skip=skip, as_main=False)
+    return sorted({*origins, *reached})
 
 
 def _origin(module: str) -> Path:
