@@ -182,45 +182,6 @@ def test_a_chapter_runs_by_hand_from_its_own_folder_and_changes_no_result(checko
     assert checkout.run("git", "status", "--porcelain") == ""
 
 
-def test_two_versions_can_be_compared(checkout):
-    checkout.run("python", "-m", "embedstudy.report.plots_page")
-    checkout.run("dvc", "exp", "run", "-S", "smoke.tables.all.train.lr=0.02", "summary")
-    assert "test_auc" in checkout.run("dvc", "metrics", "diff", "HEAD")
-    checkout.run("dvc", "plots", "diff", "HEAD")
-    page = (checkout.folder / "dvc_plots" / "index.html").read_text()
-    assert "bytes of the served file" in page
-    assert "cdn.jsdelivr" not in page
-    checkout.run("git", "checkout", "--", ".")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        (
-            "profile: smoke",
-            "profile: somke",
-            "profile is 'somke': it must be one of full, quick, smoke",
-        ),
-        ("epochs: 2", "epochs: two", "whole number"),
-        ("budgets: [0.5, 0.1]", "budgets: [0.5, 2]", "above 0 and at most 1"),
-        ("backbone_options", "backbone_option", "did you mean 'backbone_options'"),
-        ("device: auto", "device: cuda", "CUDA"),
-    ],
-)
-def test_wrong_parameters_are_refused_in_one_sentence_before_any_work(checkout, old, new, sentence):
-    path = checkout.folder / "params.yaml"
-    before = path.read_text()
-    assert old in before
-    path.write_text(before.replace(old, new, 1))
-    try:
-        said = checkout.run("python", "-m", "embedstudy.pipeline.chapters", code=1)
-    finally:
-        path.write_text(before)
-    assert said.startswith("error: ")
-    assert sentence in said
-    assert "Traceback" not in said
-
-
 @pytest.mark.parametrize(
     "name", ["tables@fewer_nonzeros", "codes@codecs", "frontier", "claims", "summary", "report"]
 )
@@ -256,3 +217,42 @@ def test_every_run_executed_only_what_its_stage_depends_on(checkout):
             backbone = run.backbone_class(line["backbone"]).__module__
             for path in run_sources(run.__name__, [method, backbone]):
                 assert not holds_code(path) or covered(LIB / path.relative_to(PACKAGE), deps), path
+
+
+def test_two_versions_can_be_compared(checkout):
+    checkout.run("python", "-m", "embedstudy.report.plots_page")
+    checkout.run("dvc", "exp", "run", "-S", "smoke.tables.all.train.lr=0.02", "summary")
+    assert "test_auc" in checkout.run("dvc", "metrics", "diff", "HEAD")
+    checkout.run("dvc", "plots", "diff", "HEAD")
+    page = (checkout.folder / "dvc_plots" / "index.html").read_text()
+    assert "bytes of the served file" in page
+    assert "cdn.jsdelivr" not in page
+    checkout.run("git", "reset", "--hard", "--quiet")  # the experiment's results stay behind
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "profile: smoke",
+            "profile: somke",
+            "profile is 'somke': it must be one of full, quick, smoke",
+        ),
+        ("epochs: 2", "epochs: two", "whole number"),
+        ("budgets: [0.5, 0.1]", "budgets: [0.5, 2]", "above 0 and at most 1"),
+        ("backbone_options", "backbone_option", "did you mean 'backbone_options'"),
+        ("device: auto", "device: cuda", "CUDA"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_one_sentence_before_any_work(checkout, old, new, sentence):
+    path = checkout.folder / "params.yaml"
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    try:
+        said = checkout.run("python", "-m", "embedstudy.pipeline.chapters", code=1)
+    finally:
+        path.write_text(before)
+    assert said.startswith("error: ")
+    assert sentence in said
+    assert "Traceback" not in said
