@@ -20,9 +20,6 @@ from embedstudy.measure.significance import weighted_mean, weighted_spearman
 from embedstudy.sources.core import text_sets
 from embedstudy.sources.core.text_sets import TextSet, task_sets
 
-# The declared tasks; a retrieval set that only is prepared is a task as well (``is_task``).
-FOLDERS = {name: one.folder for name, one in task_sets().items()}  # below results/prepared
-RETRIEVAL = tuple(name for name, one in task_sets().items() if one.retrieval)
 _LIMITS = ("queries", "documents")
 
 
