@@ -19,7 +19,9 @@ def uncompressed(value=1.0):
 
 
 def end(run):
-    return work(replace(run, shared=digest(shares(run)[0])), lambda fraction, words: None)
+    return work(
+        replace(run, shared={"full": digest(shares(run)["full"][0])}), lambda fraction, words: None
+    )
 
 
 def recorded():
@@ -61,7 +63,7 @@ def test_methods_that_start_from_it_share_one_training(prepared):
         init_std=0.05, train=TrainConfig(batch=128, lr=0.01, epochs=3),
     )  # fmt: skip
     full = replace(run, family="reference", method="full", options={}, budget=1.0)
-    assert shares(run) == shares(full)
+    assert shares(run)["full"] == shares(full)["full"]
     # Dropout in the phase after: the first run trains the full table, the last one reads it.
     dedup = replace(
         run,
@@ -70,7 +72,7 @@ def test_methods_that_start_from_it_share_one_training(prepared):
         options={"block": 2},
         backbone_options={"hidden": [16], "dropout": 0.5},
     )
-    assert shares(dedup) != shares(run)
+    assert shares(dedup)["full"] != shares(run)["full"]
     tuned = [end(dedup).result for _ in range(2)]
     assert tuned[0] == tuned[1]
     recorded()[0].unlink()

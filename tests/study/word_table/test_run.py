@@ -124,7 +124,10 @@ def test_every_table_comes_back_from_disk_as_it_was_fitted(tmp_path, monkeypatch
     line = WordTable(method, method, (0.9,), recovered=True)
     _, plain, recovered = word_table_runs([line], read(WordTableSettings, SETTINGS))
     for run in (plain, recovered):
-        alone, again = outcome(run), [outcome(replace(run, shared="key")) for _ in range(2)]
+        alone, again = (
+            outcome(run),
+            [outcome(replace(run, shared={"fit": "key"})) for _ in range(2)],
+        )
         for other in again:
             assert alone.arrays["docs"].tobytes() == other.arrays["docs"].tobytes()
 
@@ -132,10 +135,10 @@ def test_every_table_comes_back_from_disk_as_it_was_fitted(tmp_path, monkeypatch
 def test_a_table_is_fitted_once_for_both_of_its_forms(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RUNS", tmp_path / ".cache" / "runs")
     grid = word_table_runs(LINES[:1], read(WordTableSettings, SETTINGS))
-    key = digest(word_table_run.shares(grid[1])[0])
-    assert key == digest(word_table_run.shares(grid[2])[0])
+    key = digest(word_table_run.shares(grid[1])["fit"][0])
+    assert key == digest(word_table_run.shares(grid[2])["fit"][0])
     alone = [outcome(run) for run in grid[1:]]
-    together = [outcome(replace(run, shared=key)) for run in grid[1:]]
+    together = [outcome(replace(run, shared={"fit": key})) for run in grid[1:]]
     assert len(list((tmp_path / ".cache" / "trained").glob("*.safetensors"))) == 1
     for one, other in zip(alone, together, strict=True):
         assert one.result == other.result

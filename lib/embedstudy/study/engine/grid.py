@@ -8,7 +8,7 @@ functions, all but the first of which may be left out:
 - ``check(run)`` raises ``StudyError`` for a run that cannot start, before any long work;
 - ``prepared(run)``: the prepared data that a run reads; the set ``run.dataset`` if it is left out;
 - ``labels(run)``: what its scores are judged by, an array a data set or task;
-- ``shares(run)``: ``(identity, modules)`` of a training that it shares with other runs, or None;
+- ``shares(run)``: the trainings that it shares with other runs, name -> ``(identity, modules)``;
 - ``differs_by_hand``, a constant: whether a run by hand may read other inputs than the pipeline's
   (vectors put together from several lists), so that their records stay apart;
 - ``twin(run)``: what is trained, the budget's name left out, where runs of several budgets come out
@@ -18,6 +18,7 @@ functions, all but the first of which may be left out:
 
 import importlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -116,7 +117,7 @@ def _execute(
     if not waiting:
         return
     first = twins.leaders(runs, waiting, module)
-    leading = _longest_first([i for i in waiting if first.get(i, i) == i], runs, module)
+    leading = _in_order([i for i in waiting if first.get(i, i) == i], runs, module)
     shown = progress.display(runs, len(runs) - len(leading))
     finished_runs = executor.map(
         work,
@@ -136,11 +137,20 @@ def _execute(
             twins.copy(module, store, runs, keys, index, other)
 
 
-def _longest_first(waiting: list[int], runs: list[Run], module: ModuleType) -> list[int]:
-    """Runs on much data before those on little, so that no worker ends long after the others."""
+def _in_order(waiting: list[int], runs: list[Run], module: ModuleType) -> list[int]:
+    """Runs on much data before those on little, so that no worker ends long after the others.
+
+    Of runs on the same data, one budget after the other: those that differ in their budget alone
+    may share a training, and would wait for each other.
+    """
     reads = reads_of(module)
     sizes = {name: data_bytes(name) for i in waiting for name in reads(runs[i])}
-    return sorted(waiting, key=lambda i: -sum(sizes[name] for name in reads(runs[i])))
+    turn, turns = {}, Counter()
+    for i in waiting:
+        alike = canonical(runs[i].identity() | {"budget": None})
+        turn[i] = turns[alike]
+        turns[alike] += 1
+    return sorted(waiting, key=lambda i: (-sum(sizes[n] for n in reads(runs[i])), turn[i]))
 
 
 def _is_final(finished: Finished | None) -> bool:

@@ -63,6 +63,6 @@ def keyed(
 
     shares, keyed = getattr(module, "shares", None), []
     for run in runs:
-        common = shares(run) if shares is not None else None
-        keyed.append(run if common is None else replace(run, shared=key(run, *common)))
+        common = shares(run) if shares is not None else {}
+        keyed.append(replace(run, shared={n: key(run, *what) for n, what in common.items()}))
     return keyed, [key(run, run.identity(), module.sources(run)) for run in keyed]

@@ -1,6 +1,6 @@
 """Trainings that several runs share: done once, kept on disk, keyed by all that they depend on.
 
-The engine gives such runs a common key (``Run.shared``), so a file is never out of date; removing
+The engine gives such runs common keys (``Run.shared``), so a file is never out of date; removing
 ``.cache/trained`` costs time and changes no result.
 """
 

@@ -25,7 +25,8 @@ class Run:
     seed: int
     # Set by the engine, and no part of a run's name.
     device: str = "cpu"
-    shared: str = ""  # key of the training that this run shares with others; see ``engine.once``
+    # Keys, by name, of the trainings that this run shares with others; see ``engine.once``.
+    shared: dict[str, str] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
         """The run as JSON-safe values, without what the engine sets: what names it in files."""

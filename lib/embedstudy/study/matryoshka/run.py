@@ -88,14 +88,14 @@ def _training_modules(run: MatryoshkaRun) -> list[str]:
     return sorted(text_sets.module_of(folder) for folder in folders)
 
 
-def shares(run: MatryoshkaRun) -> tuple[dict, list[str]] | None:
+def shares(run: MatryoshkaRun) -> dict[str, tuple[dict, list[str]]]:
     """The training of a loss and seed, the same for every size but of models trained separately."""
     if run.method in UNTRAINED:
-        return None
+        return {}
     names = ["method", "seed", "sizes", "train", "length"]
     names += ["size"] if run.method == "separate" else []
     identity = run.identity()
-    return {name: identity[name] for name in names}, _training_modules(run)
+    return {"training": ({name: identity[name] for name in names}, _training_modules(run))}
 
 
 def check(run: MatryoshkaRun) -> None:
@@ -147,7 +147,7 @@ def _trained(run: MatryoshkaRun) -> tuple[SentenceTransformer, float]:
         _train(run, model)
         return model.state_dict(), {"seconds": time.perf_counter() - started}
 
-    tensors, notes = load_or_train(run.shared, train)
+    tensors, notes = load_or_train(run.shared.get("training", ""), train)
     model.load_state_dict(tensors)
     return model.eval(), notes["seconds"]
 

@@ -16,6 +16,7 @@ from embedstudy.measure import quality
 from embedstudy.study.engine.outcome import Outcome, Progress
 from embedstudy.study.tables.data import CtrData, load_ctr
 from embedstudy.study.tables.full_table import full_table
+from embedstudy.study.tables.phases import any_budget
 from embedstudy.study.tables.train import Model, Trainer, Uncompressed, predict
 from embedstudy.study.tables.types import TableRun
 from embedstudy.tables.core import artefact
@@ -53,11 +54,18 @@ def sources(run: TableRun) -> list[str]:
     return [method.__module__, backbone_class(run.backbone).__module__]
 
 
-def shares(run: TableRun) -> tuple[dict, list[str]]:
-    """The training of the full table, the same for all methods that start from it."""
+def shares(run: TableRun) -> dict[str, tuple[dict, list[str]]]:
+    """The trainings that a run shares with others.
+
+    ``full``: that of the full table, the same for all methods that start from it; ``phases``: those
+    phases of its method that are the same for every budget.
+    """
     names = ("dataset", "backbone", "seed", "dim", "init_std", "train", "backbone_options")
     identity = run.identity()
-    return {n: identity[n] for n in names}, [backbone_class(run.backbone).__module__]
+    own = {name: value for name, value in identity.items() if name not in ("budget", "label")}
+    full = {name: identity[name] for name in names}
+    backbone = [backbone_class(run.backbone).__module__]
+    return {"full": (full, backbone), "phases": (own, sources(run))}
 
 
 def labels(run: TableRun) -> dict[str, np.ndarray]:
@@ -140,7 +148,7 @@ def _uncompressed(run: TableRun, data: CtrData, progress: Progress) -> Uncompres
             fit = Trainer(model, data, run.train, run.seed, progress).fit("full")
         return Uncompressed(model.table.rows, model.backbone.state_dict(), fit)
 
-    return full_table(run.shared, train)
+    return full_table(run.shared.get("full", ""), train)
 
 
 def _serve(model: Model, data: CtrData) -> tuple[Model, bytes]:
@@ -212,6 +220,7 @@ def work(run: TableRun, progress: Progress) -> Outcome:
         spec=spec,
         budget=_budget(run, spec),
         uncompressed=lambda: _uncompressed(run, data, progress),
+        once=lambda phase, train: any_budget(run.shared.get("phases", ""), phase, model, train),
     )
     started = time.perf_counter()
     model.table.recipe(trainer)

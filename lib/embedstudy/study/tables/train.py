@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -85,8 +86,9 @@ class Trainer:
     """Trains the model of one run; the *recipe* of its table says in which phases.
 
     ``spec`` and ``budget`` (bytes) are those that the table was built for. ``uncompressed`` gives
-    the trained full table of the same seed, for methods that start from it. No phase ever reads
-    the test split.
+    the trained full table of the same seed, for methods that start from it. ``once`` trains a phase
+    that is the same for every budget, or brings the model where that training left it. No phase
+    ever reads the test split.
     """
 
     def __init__(
@@ -100,13 +102,14 @@ class Trainer:
         spec: TableSpec | None = None,
         budget: int | None = None,
         uncompressed: Callable[[], Uncompressed] | None = None,
+        once: Callable[[str, Callable[[], Fit]], Fit] = lambda phase, train: train(),
     ):
         self.model, self.data, self.config, self.seed = model, data, config, seed
         self.spec, self.budget = spec, budget
         self.fits: list[Fit] = []
         self.optimizer: torch.optim.Optimizer | None = None  # that of the current phase
-        self.saved_seconds = 0.0  # spent when the full table was trained, not now
-        self._progress, self._uncompressed = progress, uncompressed
+        self.saved_seconds = 0.0  # spent when something was trained that this run only read
+        self._progress, self._uncompressed, self._once = progress, uncompressed, once
         self._initial = {name: t.clone() for name, t in model.backbone.state_dict().items()}
         self._batch: tuple[Tensor, Tensor] | None = None
         self._valid_batches = self._cycle(data.valid)
@@ -116,6 +119,7 @@ class Trainer:
         self,
         phase: str = "train",
         *,
+        any_budget: bool = False,
         epochs: int | None = None,
         until: Callable[[], bool] | None = None,
         eligible: Callable[[], bool] | None = None,
@@ -125,14 +129,26 @@ class Trainer:
         """Train table and backbone: a fresh Adam, early stopping, the best epoch's weights kept.
 
         Minibatches come in an order drawn from the seed alone, so that methods with the same seed
-        see the same batches. ``epochs``: limit of this phase, by default that of the
-        configuration. ``until``: asked after every step; once true, the phase ends with the
+        see the same batches. ``any_budget``: nothing of this phase or of those before it depends on
+        the budget, so that runs of several budgets train it once; what it changes must be in the
+        model's state. ``epochs``: limit of this phase, by default that of the configuration. ``until``: asked after every step; once true, the phase ends with the
         weights as they are; with it, there is no early stopping. ``eligible``: epochs at whose end
         it is false are never the best one. ``each_step`` (0-based step of the phase) runs after
         the optimizer, while gradients are still there; ``each_epoch`` (1-based) before validation.
         Raises ``Diverged`` on NaN or an exploding loss.
         """
-        started, limit = time.perf_counter(), epochs or self.config.epochs
+        train = partial(
+            self._fit, phase, epochs or self.config.epochs, until, eligible, each_step, each_epoch
+        )
+        started = time.perf_counter()
+        fit = self._once(phase, train) if any_budget else train()
+        self.saved_seconds += fit.seconds - (time.perf_counter() - started)
+        self.fits.append(fit)
+        return fit
+
+    def _fit(self, phase, limit, until, eligible, each_step, each_epoch) -> Fit:
+        """One phase, as ``fit`` describes it."""
+        started = time.perf_counter()
         self.optimizer = make_optimizer(self.model, self.config)
         best = _Best(self.model)
         rng = generator(self.seed, "order")
@@ -158,9 +174,7 @@ class Trainer:
         best.restore()
         seconds = time.perf_counter() - started
         size = table_train_bytes(self.model.table, self.optimizer)
-        fit = Fit(phase, epoch, best.epoch or epoch, best.loss, seconds, size)
-        self.fits.append(fit)
-        return fit
+        return Fit(phase, epoch, best.epoch or epoch, best.loss, seconds, size)
 
     def trained(self) -> Tensor:
         """The weight fp32 [rows, dim] of the trained full table; the backbone takes its weights."""

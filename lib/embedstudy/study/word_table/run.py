@@ -53,13 +53,13 @@ def sources(run: WordTableRun) -> list[str]:
     return [*table, *tasks.modules([*run.tasks, *run.domain])]
 
 
-def shares(run: WordTableRun) -> tuple[dict, list[str]] | None:
+def shares(run: WordTableRun) -> dict[str, tuple[dict, list[str]]]:
     """The fitting of a table, the same whether the encoder is distilled afterwards or not."""
     if run.method not in TABLES:
-        return None
+        return {}
     names = ("method", "options", "budget", "seed", "domain", "fit")
     identity = run.identity()
-    return {name: identity[name] for name in names}, sources(run)
+    return {"fit": ({name: identity[name] for name in names}, sources(run))}
 
 
 def check(run: WordTableRun) -> None:
@@ -87,7 +87,7 @@ def _fitted(run: WordTableRun, encoder: SentenceTransformer, counts: torch.Tenso
         compact = _fit(run, encoder, counts).compact()
         return compact.tensors, {"config": compact.config}
 
-    tensors, notes = load_or_train(run.shared, fit)
+    tensors, notes = load_or_train(run.shared.get("fit", ""), fit)
     return table_class(run.method).restore(notes["config"], tensors)
 
 

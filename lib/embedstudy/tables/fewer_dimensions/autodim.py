@@ -142,7 +142,13 @@ class AutoDim(Table):
             (self.alpha.grad,) = torch.autograd.grad(trainer.valid_loss(), [self.alpha])
             optimizer.step()
 
-        trainer.fit("search", epochs=self.search_epochs, until=lambda: False, each_step=each_step)
+        trainer.fit(
+            "search",
+            any_budget=True,
+            epochs=self.search_epochs,
+            until=lambda: False,
+            each_step=each_step,
+        )
         dims = self.assign(trainer.spec, trainer.budget)
         table = MixedTable(self.field_rows, self.dim, dims)
         table.reset(trainer.spec, generator(trainer.seed, "table", "autodim retrain"))

@@ -31,6 +31,7 @@ class AutoSrh(SoftSelection):
             self.rows.copy_(weight)
         trainer.fit(
             "search",
+            any_budget=True,
             epochs=SEARCH_EPOCHS,
             until=lambda: False,
             each_step=lambda step: self.select(trainer),

@@ -24,7 +24,7 @@ class DNIS(SoftSelection):
     method = "dnis"
 
     def recipe(self, trainer) -> None:
-        trainer.fit("search", each_step=lambda step: self.select(trainer))
+        trainer.fit("search", any_budget=True, each_step=lambda step: self.select(trainer))
         weight = self.folded()
         table = cut_to_fit(
             self.method, trainer.spec, self.bounds, self.strengths(weight), trainer.budget

@@ -210,6 +210,7 @@ class OptEmbed(Table):
         self.rng = generator(trainer.seed, "dimensions")
         trainer.fit(
             "search",
+            any_budget=True,
             epochs=self.search_epochs,
             until=lambda: False,
             each_step=self.move_thresholds,

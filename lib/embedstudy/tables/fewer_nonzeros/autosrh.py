@@ -23,7 +23,7 @@ class AutoSrhSparse(autosrh.AutoSrh):
 
     def recipe(self, trainer) -> None:
         self.search(trainer)
-        trainer.fit("retrain")
+        trainer.fit("retrain", any_budget=True)
         weight = self.folded()
         mask = best_mask(self.method, trainer.spec, weight.abs(), trainer.budget)
         trainer.use(SparseTable.of(self.field_rows, weight, mask))
