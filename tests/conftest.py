@@ -36,13 +36,23 @@ def write_prepared(folder, events=2000, rows=(41, 31, 5), seed=0):
         )
         frame.write_parquet(folder / f"{split}.parquet")
     fields = [{"name": n, "rows": r} for n, r in zip(names, rows, strict=True)]
-    spec = {"name": folder.name, "fields": fields, "events": sizes, "min_count": 1}
+    spec = {
+        "name": folder.name,
+        "kind": "clicks",
+        "fields": fields,
+        "events": sizes,
+        "min_count": 1,
+    }
     (folder / "spec.json").write_text(json.dumps(spec, sort_keys=True))
 
 
 def pytest_collection_modifyitems(items):
-    """The pipeline first: it takes longest, and the other files fill the other core meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+    """The pipeline first, what is done with its finished run last, so that it need not wait.
+
+    Files are given to workers in this order.
+    """
+    turns = {"test_pipeline.py": -1, "test_pipeline_by_hand.py": 1, "test_pipeline_stages.py": 2}
+    items.sort(key=lambda item: turns.get(item.path.name, 0))
 
 
 @pytest.fixture
@@ -59,12 +69,13 @@ def prepared(tmp_path, monkeypatch):
 
 
 CATALOGUE = {"chapters": {"tables": {"demo": {"notebook": "tables/10-demo", "own": "all"}}}}
+SEEDS = {"movielens": [0]}  # of the default data set; the grids of tests are on "toy"
 PARAMS = {
     "profile": "smoke",
     "device": "cpu",
     "workers": 1,
-    "smoke": {"tables": {"all": {"budgets": [0.5], "seeds": {"toy": [0, 1]}}}},
-    "quick": {"tables": {"all": {"budgets": [0.5, 0.1], "seeds": {"toy": [0]}}}},
+    "smoke": {"tables": {"all": {"budgets": [0.5], "seeds": SEEDS | {"toy": [0, 1]}}}},
+    "quick": {"tables": {"all": {"budgets": [0.5, 0.1], "seeds": SEEDS | {"toy": [0]}}}},
     "full": {"tables": {"all": {}}},
 }
 
