@@ -61,6 +61,19 @@ def test_uniform_numbers_fill_the_unit_interval():
     assert numbers.var().item() == pytest.approx(1 / 12, rel=0.02)
 
 
+@pytest.mark.parametrize("cls", [LowPrecision, ALPT])
+def test_a_loop_of_ones_own_is_told_that_it_would_train_nothing(cls):
+    table, ids = build(cls), torch.arange(80)
+    assert table.eval()(ids).shape == (80, 8)
+    sentence = f"{cls.method} has no parameters .* learns by its recipe alone: train it with"
+    with pytest.raises(StudyError, match=sentence):
+        table.train()(ids)
+    trained = run_recipe(cls, share=0.6).model.table
+    assert trained.eval()(ids).shape == (80, 8)
+    with pytest.raises(StudyError, match=sentence):
+        trained.train()(ids)
+
+
 @pytest.mark.parametrize(("cls", "options"), [(LowPrecision, {"bits": 8}), (ALPT, {})])
 def test_the_table_is_int8_while_it_trains_and_its_bytes_show_it(cls, options):
     kinds = []
@@ -204,20 +217,71 @@ def test_vq_pulls_centroids_to_queries_and_not_queries_to_centroids():
     assert table.penalty() is None
 
 
-def test_vq_uses_most_of_its_centroids():
-    used = []
+def used_codes(**options):
+    """Share of its codes that each part of a served file uses, after training on the toy set."""
+    table = run_recipe(DPQ, share=0.5, **options).model.table
+    codes = unpack(table.codes, table.bits, table.parts)
+    return torch.tensor([part.unique().numel() for part in codes.T]) / 2**table.bits
 
-    class Watched(DPQ):
-        def coded(self):
-            used.extend(part.unique().numel() for part in self.codes().T)
-            return super().coded()
 
-    trainer = run_recipe(Watched, share=0.5)
-    assert min(used) > 2**trainer.model.table.bits / 2
+@pytest.mark.parametrize("mode", ["vq", "sx"])
+def test_a_file_uses_most_of_its_codes(mode):
+    used = used_codes(mode=mode)
+    assert used.numel() == 8, "parts of one column"
+    assert used.min() > 0.5
+
+
+def test_keys_of_one_column_leave_most_codes_unused():
+    assert used_codes(mode="sx", key_width=1).min() < 0.3
+
+
+def test_keys_of_sx_are_wider_than_its_values_and_stay_behind():
+    table = build(DPQ, mode="sx")
+    assert (table.parts, table.key_width) == (8, 4)
+    assert table.queries.shape == (80, 32)
+    assert table.keys.shape == (8, 32, 4)
+    assert table.centroids.shape == (8, 32, 1)
+    assert build(DPQ, mode="sx", width=8).keys.shape == (1, 32, 8), "never narrower than values"
+    assert build(DPQ, mode="sx", width=2, key_width=3).queries.shape == (80, 12)
+    assert build(DPQ).queries.shape == (80, 8), "the keys of vq are its centroids"
+    assert table.compact().bytes() == build(DPQ).compact().bytes()
+    assert not [name for name in table.compact().tensors if name not in ("codes", "centroids")]
+    with pytest.raises(StudyError, match="keys of dpq with mode='vq' are its centroids, of 2"):
+        DPQ([5], 8, parts=4, bits=3, key_width=4)
+    with pytest.raises(StudyError, match="option key_width of dpq"):
+        build(DPQ, mode="sx", key_width=0)
+
+
+def test_a_code_of_wide_keys_is_the_largest_normalised_product_by_hand():
+    table = build(DPQ, mode="sx").train()
+    ids = torch.arange(80)
+    table(ids)  # moves the statistics
+    raw = torch.einsum("npw,pkw->npk", table.queries.view(80, 8, 4), table.keys)
+    by_hand = (raw - table.mean.squeeze(1)) / (table.var.squeeze(1) + table.epsilon).sqrt()
+    assert torch.equal(table.codes(), by_hand.argmax(-1))
+    assert torch.equal(table.coded()(ids), table.chosen(by_hand.argmax(-1)))
+
+
+@pytest.mark.parametrize("std", [0.05, 1e-4])
+def test_responses_of_sx_have_unit_variance_however_short_its_queries_are(std):
+    spec = TableSpec((50, 30), 8, torch.ones(80, dtype=torch.int64), std)
+    table = DPQ.build(spec, 4 * spec.full_bytes, 0, mode="sx").train()
+    queries = table.queries.detach()
+    found = dpq.responses(queries, *table.scorer(queries))
+    torch.testing.assert_close(found.var(1, correction=0), torch.ones(8, 32), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("cls", "options"), [(DPQ, {}), (DPQ, {"mode": "sx"}), (MGQE, {})])
+def test_saving_in_the_middle_of_training_saves_codes_and_goes_on(cls, options):
+    table = build(cls, **options).train()
+    table(torch.arange(80))
+    compact = table.compact()
+    assert table.training
+    assert compact.bytes() == table.coded().compact().bytes()
 
 
 def test_sx_normalises_its_responses_over_the_batch():
-    table = build(DPQ, mode="sx", width=2).train()
+    table = build(DPQ, mode="sx", width=2, key_width=2).train()
     queries = table.queries[:20] + 0.3
     k, parts = 2**table.bits, table.parts
     raw = torch.einsum("npw,pkw->npk", queries.view(20, parts, -1), table.keys).flatten(1)
@@ -234,7 +298,7 @@ def test_sx_normalises_its_responses_over_the_batch():
 
 
 def test_sx_gives_the_best_keys_value_with_the_gradient_of_the_softmax():
-    table = build(DPQ, mode="sx", width=2).train()
+    table = build(DPQ, mode="sx", width=2, key_width=2).train()
     queries = table.queries[torch.tensor([3, 40, 41, 70])]
     found = dpq.responses(queries, *table.scorer(queries))
     out = table.through_softmax(queries)
@@ -248,9 +312,11 @@ def test_sx_gives_the_best_keys_value_with_the_gradient_of_the_softmax():
         assert hard.abs().sum() > 0
 
 
+@pytest.mark.parametrize("key_width", [None, 5])
 @pytest.mark.parametrize(("dim", "parts"), [(8, 8), (8, 4), (7, 2)])
-def test_sx_has_the_bits_of_the_straight_through_product(dim, parts):
-    table = DPQ([300], dim, parts, 4, mode="sx").train()  # 16 keys: softmax as torch has it
+def test_sx_has_the_bits_of_the_straight_through_product(dim, parts, key_width):
+    # 16 keys: softmax as torch has it.
+    table = DPQ([300], dim, parts, 4, mode="sx", key_width=key_width).train()
     table.reset(TableSpec((300,), dim, torch.ones(300, dtype=torch.int64), 0.05), generator(0, ""))
     queries = table.queries[:200]
     upstream = torch.randn(200, dim, generator=torch.Generator().manual_seed(0))

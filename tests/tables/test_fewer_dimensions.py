@@ -20,6 +20,7 @@ from embedstudy.tables.fewer_dimensions.methods import METHODS
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 from embedstudy.tables.fewer_dimensions.optembed import BinaryStep, OptEmbed
 from embedstudy.tables.fewer_dimensions.soft_selection import cut_to_fit
+from embedstudy.tables.fewer_nonzeros.autosrh import AutoSrhSparse
 from embedstudy.tables.fewer_nonzeros.optembed_e import OptEmbedE
 from embedstudy.tables.reference.full import Full
 
@@ -192,28 +193,28 @@ def test_a_step_of_alpha_is_normalised_by_row_and_clipped():
     torch.testing.assert_close(
         table.alpha.detach(), torch.tensor([[0.5 - first, 1 - 0.1 * 3.01 / 2.01], [0.0, 0.6]])
     )
+    # Of a gradient that is next to nothing, alpha takes next to no step.
+    with torch.no_grad():
+        table.alpha.zero_()
+    table.move(torch.full((2, 2), -1e-12))
+    assert table.alpha.max() < 1e-4
 
 
-def test_dnis_keeps_the_cells_of_the_largest_mean_product():
+def test_a_cut_keeps_the_cells_of_the_largest_scores():
     counts = torch.tensor([0, 9, 8, 7, 2, 2, 2, 0, 6, 5, 2, 1])
     spec = TableSpec((7, 5), 2, counts)
-    table = DNIS.build(spec, 10**5, 0, blocks=3)
-    assert table.bounds == [[0, 4, 4, 7], [0, 2, 3, 5]]
-    # Column 0 is 1 and column 1 is 3; alpha turns that into .9 and .3, .5 and 1.5, .6 and .3.
-    with torch.no_grad():
-        table.rows.copy_(torch.tensor([-1.0, 3.0]).expand(12, 2))
-        table.alpha.copy_(torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.6, 0.1]]))
-    strengths = table.strengths(table.folded())
-    torch.testing.assert_close(strengths, torch.tensor([[0.9, 0.3], [0.5, 1.5], [0.6, 0.3]]))
-    sizes = {"field_rows": [7, 5], "dim": 2, "bounds": table.bounds}
+    bounds = frequency_bounds(spec, 3)
+    assert bounds == [[0, 4, 4, 7], [0, 2, 3, 5]]
+    weight = torch.tensor([-0.9, 1.5]).expand(12, 2)
+    scores = torch.tensor([[0.9, 0.3], [0.5, 1.5], [0.6, 0.3]])
+    sizes = {"field_rows": [7, 5], "dim": 2, "bounds": bounds}
     budget = planned_bytes(BlockTable, sizes | {"kept": [[0], [1], [0]]})
-    cut = cut_to_fit("dnis", spec, table.bounds, strengths, budget)
+    cut = cut_to_fit("autosrh", spec, bounds, scores, budget)
     assert cut.kept == [[0], [1], [0]]
-    cut.fill(table.folded())
+    cut.fill(weight)
     by_hand = torch.zeros(12, 2)
-    by_hand[[0, 1, 2, 3, 7, 8], 0] = -0.9
+    by_hand[[0, 1, 2, 3, 7, 8, 4, 5, 6, 10, 11], 0] = -0.9
     by_hand[9, 1] = 1.5
-    by_hand[[4, 5, 6, 10, 11], 0] = -0.6
     torch.testing.assert_close(cut(torch.arange(12)), by_hand)
     assert cut.allocation()[0] == {"field": 0, "first": 0, "rows": 4, "dims": 1}
 
@@ -240,6 +241,44 @@ def test_what_soft_selection_serves_is_the_masked_product(cls):
     assert torch.equal(vectors[there], kept["weight"][there])
     assert 0.3 < there.float().mean() < 0.6
     assert kept["weight"].abs().sum() > vectors.abs().sum()
+    if cls is DNIS:  # single numbers: what was dropped is smaller than all that was kept
+        assert kept["weight"][~there].abs().max() <= vectors[there].abs().min()
+
+
+@pytest.mark.parametrize("cls", [AutoSrh, AutoSrhSparse])
+def test_the_search_of_autosrh_moves_no_backbone_and_keeps_its_best_epoch(cls):
+    seen = {"valid": []}
+
+    class Watched(cls):
+        def recipe(self, trainer):
+            fit, validate = trainer.fit, trainer.validate
+
+            def judged():
+                seen["valid"].append((validate(), self.alpha.detach().clone()))
+                return seen["valid"][-1][0]
+
+            def spy(phase, **more):
+                if phase != "search":
+                    return fit(phase, **more)
+                before = {n: t.clone() for n, t in trainer.model.backbone.state_dict().items()}
+                trainer.validate = judged
+                done = fit(phase, **more)
+                trainer.validate = validate
+                after = trainer.model.backbone.state_dict()
+                assert all(torch.equal(after[name], before[name]) for name in before)
+                seen["left"] = self.alpha.detach().clone()
+                return done
+
+            trainer.fit = spy
+            super().recipe(trainer)
+            seen["trains"] = all(p.requires_grad for p in trainer.model.backbone.parameters())
+
+    trainer = run_recipe(Watched, share=0.5)
+    best = min(seen["valid"], key=lambda epoch: epoch[0])
+    assert torch.equal(seen["left"], best[1])
+    assert not torch.equal(seen["left"], torch.ones_like(seen["left"])), "alpha has learned"
+    assert seen["trains"], "the backbone goes on in the phase after"
+    assert [fit.phase for fit in trainer.fits] == ["full", "search", "retrain"]
 
 
 # -- OptEmbed --------------------------------------------------------------------------------------------
@@ -340,3 +379,10 @@ def test_what_finds_its_size_in_training_says_so():
 def test_options_that_are_not_allowed_are_named():
     with pytest.raises(StudyError, match="option rounding of mde must be one of 'nearest'"):
         MDE.build(spec_of([5, 4]), 10**6, 0, rounding="down")
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"mde"}))
+def test_what_has_not_been_through_its_recipe_cannot_be_saved(name):
+    spec = toy().spec(8, 0.05)
+    with pytest.raises(StudyError, match=f"{name} finds the sizes .* run its recipe"):
+        METHODS[name].build(spec, spec.full_bytes * 3 // 4, 0).compact()

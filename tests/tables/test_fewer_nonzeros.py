@@ -1,14 +1,16 @@
 """Pruning, and the files of what is left, against values computed by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from recipes import ROWS, run_recipe, toy
 
-from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.core.errors import InfeasibleBudget, StudyError
 from embedstudy.tables.core.artefact import load, save
 from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.core.bitmap import Bitmap
-from embedstudy.tables.core.packing import pack_row, take
+from embedstudy.tables.core.packing import pack_row
 from embedstudy.tables.fewer_nonzeros.deeplight import DeepLight, sparsity
 from embedstudy.tables.fewer_nonzeros.magnitude import Magnitude, importance
 from embedstudy.tables.fewer_nonzeros.methods import METHODS
@@ -20,23 +22,6 @@ def weights(rows, dim, share, seed=0):
     rng = torch.Generator().manual_seed(seed)
     dense = torch.randn(rows, dim, generator=rng)
     return dense * (torch.rand(rows, dim, generator=rng) < share)
-
-
-@pytest.mark.parametrize("places", [1, 7, 8, 9, 1000])
-def test_rank_counts_the_set_places_before(places):
-    mask = torch.rand(places, generator=torch.Generator().manual_seed(1)) < 0.3
-    bitmap = Bitmap(places)
-    bitmap.fill(mask)
-    there, rank = bitmap.rank(torch.arange(places))
-    assert torch.equal(there, mask)
-    assert torch.equal(rank, mask.cumsum(0) - mask.long())
-
-
-@pytest.mark.parametrize("bits", [1, 3, 4, 9, 16])
-def test_single_codes_are_taken_from_a_packed_row(bits):
-    codes = torch.randint(2**bits, (101,), generator=torch.Generator().manual_seed(0))
-    index = torch.tensor([[100, 0], [57, 3]])
-    assert torch.equal(take(pack_row(codes, bits), bits, index), codes[index])
 
 
 @pytest.mark.parametrize("dim", [1, 3, 16, 17])
@@ -60,9 +45,50 @@ def test_few_numbers_are_stored_as_rows_and_many_as_a_bitmap():
     sizes = {"field_rows": [10_000], "dim": 16}
     assert smaller_form(sizes | {"nonzeros": 800, "kept": 700})[0] == "csr"
     assert smaller_form(sizes | {"nonzeros": 80_000, "kept": 10_000})[0] == "bitmap"
-    # 10,000 rows: a bit each; 700 counts and 800 columns of four bits; 800 numbers; a header.
-    payload = 1250 + 350 + 2 + 400 + 2 + 3200
+    # 10,000 rows: a bit each, in blocks of 32 bytes; 700 counts and 800 columns of four bits; 800
+    # numbers; a header.
+    payload = 40 * 32 + 350 + 2 + 400 + 2 + 3200
     assert 0 < smaller_form(sizes | {"nonzeros": 800, "kept": 700})[1] - payload < 600
+
+
+@pytest.mark.parametrize("share", [0.01, 0.9])
+def test_rows_begin_where_those_before_them_end(share):
+    """Many more kept rows than one stored row pointer covers, of lengths from one to all."""
+    dense = weights(5000, 16, share)
+    dense[100] = 1.0
+    sizes = {"field_rows": [5000], "dim": 16, "form": "csr"}
+    sizes |= {"nonzeros": int((dense != 0).sum()), "kept": int((dense != 0).any(1).sum())}
+    table = SparseTable(**sizes)
+    table.load_state_dict(csr_state(dense))
+    lengths = (dense != 0).sum(1)
+    lengths = lengths[lengths > 0]
+    rows = torch.arange(len(lengths))
+    assert torch.equal(table.pointer(rows), lengths.cumsum(0) - lengths)
+    assert torch.equal(table.lengths(rows), lengths)
+    assert torch.equal(table(torch.arange(5000)), dense)
+
+
+def csr_state(dense):
+    """What the file holds of fp32 [rows, 16] in compressed rows."""
+    mask = dense != 0
+    kept = mask.any(1)
+    rows = Bitmap(len(dense))
+    rows.fill(kept)
+    return {
+        "values": dense[mask],
+        "map.bits": rows.bits,
+        "counts": pack_row(mask[kept].sum(1) - 1, 4),
+        "columns": pack_row(mask.nonzero()[:, 1], 4),
+    }
+
+
+def test_the_picture_of_a_sparse_table_is_its_mean_dimensions():
+    mask = torch.zeros(20, 4, dtype=torch.bool)
+    mask[0] = mask[16:18, 1:3] = True
+    table = SparseTable.of([16, 4], torch.ones(20, 4), mask)
+    lines = [(a["field"], a["first"], a["rows"], a["dims"]) for a in table.allocation()]
+    assert lines[:3] == [(0, 0, 2, 2.0), (0, 2, 2, 0.0), (0, 4, 2, 0.0)]
+    assert lines[8:] == [(1, 0, 1, 2.0), (1, 1, 1, 2.0), (1, 2, 1, 0.0), (1, 3, 1, 0.0)]
 
 
 def test_the_mask_is_the_largest_set_of_the_most_important_numbers_that_fits():
@@ -113,16 +139,112 @@ def test_soft_threshold_and_its_gradients_by_hand():
     torch.testing.assert_close(s.grad, torch.tensor([-slope, slope, 0, 0]))
 
 
+@pytest.mark.parametrize("std", [0.05, 1e-4])
 @pytest.mark.parametrize(
     ("granularity", "shape"),
     [("global", (1, 1)), ("dimension", (1, 8)), ("feature", (720, 1)), ("feature-dimension", (720, 8))],
 )  # fmt: skip
-def test_thresholds_of_pep_start_where_their_gradient_is_not_zero(granularity, shape):
-    spec = toy().spec(8, 0.05)
+def test_thresholds_of_pep_start_below_nearly_all_numbers_and_have_a_gradient(
+    granularity, shape, std
+):
+    spec = toy().spec(8, std)
     table = PEP.build(spec, spec.full_bytes, 0, granularity=granularity)
     assert table.s.shape == shape
+    assert 0.98 < (table.margins() > 0).float().mean() < 1
     table(torch.arange(spec.rows)).abs().sum().backward()
     assert (table.s.grad < 0).float().mean() > 0.98, "a few numbers start below the threshold"
+
+
+def step_of_pep(std, decay):
+    """One step of the study's optimizer on a loss of the first 500 of 720 ids."""
+    spec = toy().spec(8, std)
+    table = PEP.build(spec, spec.full_bytes, 0)
+    first = {name: p.detach().clone() for name, p in table.named_parameters()}
+    groups = [{"weight_decay": decay} | group for group in table.parameter_groups()]
+    optimizer = torch.optim.Adam(groups, 0.004, fused=True)
+    pull = 1e-6 * torch.randn(500, 8, generator=torch.Generator().manual_seed(0)).sign()
+    (table(torch.arange(500)) * pull).sum().backward()
+    optimizer.step()
+    return table, first
+
+
+@pytest.mark.parametrize("std", [0.05, 1e-4])
+@pytest.mark.parametrize("decay", [0.0, 1e-3])
+def test_a_threshold_moves_against_its_own_gradient_however_small_that_is(std, decay):
+    table, first = step_of_pep(std, decay)
+    moved, gradient = table.s.detach() - first["s"], table.s.grad
+    felt = gradient != 0
+    by_hand = -table.threshold_lr * gradient.sign()
+    torch.testing.assert_close(moved[felt], by_hand[felt], rtol=1e-2, atol=1e-5)
+    assert 0.4 < (moved[felt] > 0).float().mean() < 0.6, "some rise and some fall"
+
+
+@pytest.mark.parametrize("decay", [0.0, 1e-3])
+def test_a_threshold_without_a_gradient_stays(decay):
+    table, first = step_of_pep(0.05, decay)
+    assert not table.s.grad[500:].any()
+    assert torch.equal(table.s[500:], first["s"][500:])
+
+
+class Searched(PEP):
+    """PEP that notes what its search leaves behind; v has the weight decay of the study."""
+
+    std = 0.05
+
+    def parameter_groups(self):
+        v, s = super().parameter_groups()
+        return [v | {"weight_decay": 1e-3}, s]
+
+    def reset(self, spec, rng):
+        super().reset(replace(spec, init_std=self.std), rng)
+        self.first = self.s.detach().clone()
+
+    def look(self, trainer, step):
+        super().look(trainer, step)
+        trainer.steps, trainer.searched = step + 1, self
+
+
+class FromSmall(Searched):
+    std = 1e-4
+
+
+@pytest.mark.parametrize("cls", [Searched, FromSmall])
+def test_a_search_is_no_matter_of_a_few_steps(cls):
+    """Nothing is pruned in the first of 16 steps' epochs, and little soon after."""
+    trainer = run_recipe(cls, share=0.4)
+    assert trainer.steps > 3 * 16
+    trained = trainer.model.table(torch.arange(sum(ROWS)))
+    often = (trained[trainer.data.counts > 100] != 0).float().mean()
+    assert often > (trained != 0).float().mean(), "what occurs more often keeps more"
+
+
+def test_a_search_ends_when_its_thresholds_leave_what_fits():
+    trainer = run_recipe(Searched, share=0.85, threshold_lr=0.5)
+    table = trainer.searched
+    assert 16 < trainer.steps < 10 * 16, "of 16 steps an epoch, the first at rest, and 10 epochs"
+    assert table.fits
+    kept, served = table.margins() > 0, trainer.model.table(torch.arange(sum(ROWS))) != 0
+    assert (kept == served).float().mean() > 0.95, "but for the steps between two looks"
+    size = table.rows.detach().abs()
+    assert size[~kept].max() > size[kept].median(), "no cut by magnitude drops such numbers"
+
+
+def test_thresholds_rest_for_the_first_epoch():
+    table = PEP.build(toy().spec(8, 0.05), 10**6, 0)
+    table.resting = True
+    ids = torch.arange(sum(ROWS))
+    assert torch.equal(table(ids), table.rows)
+    table.wake(1)
+    assert torch.equal(table(ids), soft_threshold(table.rows, table.s))
+
+
+def test_a_search_moves_only_the_thresholds_that_training_meets():
+    trainer = run_recipe(Searched, share=0.4)
+    table, met = trainer.searched, trainer.data.counts > 0
+    moved = table.s.detach() - table.first
+    assert not moved[~met].any()
+    assert (moved[met] > 0).any()
+    assert (moved[met] < 0).any()
 
 
 def test_pep_trains_its_ticket_from_the_first_weights():
@@ -178,3 +300,10 @@ def test_a_masked_table_without_zeros_is_an_embedding():
 
 def test_every_method_finds_its_size_in_training_and_says_so():
     assert all(table.sized_in_training for table in METHODS.values())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_has_not_been_through_its_recipe_cannot_be_saved(name):
+    spec = toy().spec(8, 0.05)
+    with pytest.raises(StudyError, match=f"{name} finds the sizes .* run its recipe"):
+        METHODS[name].build(spec, spec.full_bytes // 2, 0).compact()

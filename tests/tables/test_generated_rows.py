@@ -186,3 +186,9 @@ def test_weight_decay_on_rows_does_not_reach_what_generates_them(name):
     grouped = [p for g in table.parameter_groups() for p in g["params"]]
     assert {id(p) for p in grouped} == {id(p) for p in table.parameters()}
     assert {id(p) for p in decayed} <= {id(getattr(table, "rows", None))}
+
+
+def test_a_network_kept_small_by_its_options_says_that_it_is_no_test_of_its_budget():
+    small, whole = build("dhe", hashes=16, most_width=16), build("dhe")
+    assert small.compact().bytes() < 0.1 * whole.compact().bytes()
+    assert "than its options most_width and hashes allow is not tried" in small.why_less

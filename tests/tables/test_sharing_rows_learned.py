@@ -4,13 +4,15 @@ import pytest
 import torch
 from recipes import run_recipe, toy
 
+from embedstudy.core.errors import StudyError
 from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.core.packing import unpack
 from embedstudy.tables.sharing_rows.cafe import CAFE
-from embedstudy.tables.sharing_rows.cce import CCE, kmeans
+from embedstudy.tables.sharing_rows.cce import CCE, clustered_epochs, kmeans
 from embedstudy.tables.sharing_rows.dedup import Dedup, leaders, similarity
 from embedstudy.tables.sharing_rows.hotsketch import HotSketch
 from embedstudy.tables.sharing_rows.methods import METHODS
+from embedstudy.tables.sharing_rows.pointers import pointed
 
 
 def normal(*shape, seed=0):
@@ -54,6 +56,15 @@ def test_merged_blocks_keep_their_place_in_the_block():
     assert table.map[0] == table.map[1]
 
 
+@pytest.mark.parametrize("kind", [torch.uint16, torch.int32])
+def test_pointers_are_read_up_to_their_last_bit(kind):
+    values = torch.tensor([0, 1, 2**15 - 1, 2**15, 2**16 - 1])
+    place = torch.tensor([[4, 0], [2, 3]])
+    found = pointed(values.to(kind), place)
+    assert found.dtype == torch.int64
+    assert torch.equal(found, values[place])
+
+
 # -- CCE -----------------------------------------------------------------------------------------------
 def cce():
     spec = toy().spec(8, 0.05)
@@ -87,6 +98,32 @@ def test_clustering_brings_vectors_nearer_to_what_they_were_than_a_new_hash_woul
     before = table(ids).detach()
     table.cluster()
     assert (table(ids) - before).square().mean() < 0.5 * before.square().mean()
+
+
+def test_clusterings_are_a_number_or_a_share_of_the_epochs_and_never_the_last_one():
+    assert clustered_epochs(2, 10) == 2
+    assert clustered_epochs(2, 2) == 1
+    assert clustered_epochs(0, 10) == 0
+    assert clustered_epochs(0.75, 10) == 7  # the authors' example
+    assert clustered_epochs(0.99, 1) == 0
+    spec = toy().spec(8, 0.05)
+    for wrong in (-1, 1.0, "all"):
+        with pytest.raises(StudyError, match="option clusterings of cce must be"):
+            CCE.build(spec, spec.full_bytes, 0, clusterings=wrong)
+
+
+@pytest.mark.parametrize(("clusterings", "expected"), [(2, 2), (0.75, 3), (0, 0)])
+def test_as_many_epochs_cluster_as_are_asked_for(clusterings, expected):
+    rounds = []
+
+    class Watched(CCE):
+        def cluster(self):
+            super().cluster()
+            rounds.append(int(self.round))
+
+    trainer = run_recipe(Watched, share=0.6, epochs=4, chunks=2, clusterings=clusterings)
+    assert rounds == list(range(1, expected + 1))
+    assert trainer.fits[0].best_epoch >= expected
 
 
 def test_a_new_round_hashes_anew_and_the_file_knows_the_round():
@@ -159,9 +196,10 @@ def test_a_full_bucket_replaces_its_smallest_score_and_inherits_it():
     assert {0, 2, 8} < set(sketch.ids[0].tolist())
 
 
-def cafe(hot=4, shared=16, threshold=10.0):
-    table = CAFE([30], 4, hot, shared, threshold, 0).train()
-    table.reset(TableSpec((30,), 4, torch.ones(30, dtype=torch.int64)), torch.Generator())
+def cafe(hot=4, shared=16, threshold=10.0, rows=(30,)):
+    table = CAFE(list(rows), 4, hot, shared, threshold, 0).train()
+    spec = TableSpec(tuple(rows), 4, torch.ones(sum(rows), dtype=torch.int64))
+    table.reset(spec, torch.Generator())
     return table
 
 
@@ -215,11 +253,52 @@ def test_an_id_that_gets_a_row_starts_without_the_moments_of_the_one_before():
         assert (moment == 0).all(1).nonzero().flatten().tolist() == [row]
 
 
-def test_importance_of_a_batch_is_the_norm_of_summed_gradients_over_distinct_ids():
+def scores(table, ids):
+    return table.sketch.scores[table.sketch.find(torch.tensor(ids))]
+
+
+def test_importance_sums_norms_of_look_ups_so_that_gradients_do_not_cancel():
     table = cafe(threshold=100.0)
-    step(table, [3, 3, 5, 9], [1.0, 1.0, 4.0, 0.0])
-    bucket, slot = table.sketch.find(torch.tensor([3, 5, 9]))
-    torch.testing.assert_close(table.sketch.scores[bucket, slot], torch.tensor([1.0, 2.0, 0.0]))
+    step(table, [3, 3, 5, 9], [1.0, -1.0, 4.0, 0.0])
+    # Norms 2, 2, 8 and 0 add up to the four look-ups.
+    torch.testing.assert_close(scores(table, [3, 5, 9]), torch.tensor([4 / 3, 8 / 3, 0.0]))
+    assert table.added.item() == pytest.approx(4)
+
+
+def test_importance_adds_up_to_the_look_ups_of_each_field():
+    table = cafe(threshold=100.0, rows=(10, 20))
+    step(table, [3, 12, 3, 25], [1.0, 100.0, 3.0, 300.0])
+    expected = torch.tensor([2.0, 0.5, 1.5])
+    torch.testing.assert_close(scores(table, [3, 12, 25]), expected)
+
+
+def test_scores_fall_when_ten_thresholds_a_bucket_were_added_since_the_last_time():
+    table = cafe(hot=2, threshold=1.0)  # every 20
+    for _ in range(21):
+        step(table, [3])
+    assert scores(table, [3]).item() == pytest.approx(21)
+    step(table, [3])  # 21 were added: they fall first, then 1 is added
+    assert scores(table, [3]).item() == pytest.approx(0.99 * 21 + 1)
+    assert table.added.item() == pytest.approx(1)
+    for _ in range(19):
+        step(table, [3])
+    assert scores(table, [3]).item() == pytest.approx(0.99 * 21 + 20)
+
+
+@pytest.mark.parametrize(
+    ("share", "threshold", "hot"),
+    [(1, 10, 0.3), (0.5, 10, 0.3), (0.1, 20, 0.5), (0.01, 100, 0.7), (0.0005, 500, 0.9)],
+)
+def test_threshold_and_hot_rows_follow_the_budget_as_in_the_authors_settings(share, threshold, hot):
+    spec = TableSpec((90_001, 7), 16, torch.ones(90_008, dtype=torch.int64))
+    budget = int(share * spec.full_bytes)
+    sizes = CAFE.plan(spec, budget, 0)
+    assert sizes["threshold"] == threshold
+    own, shared = sizes["hot"] * 68, sizes["shared"] * 64  # bytes, those of hot ids included
+    assert own / (own + shared) == pytest.approx(hot, abs=0.03)
+    assert CAFE.plan(spec, budget, 0, threshold=3.0, hot=0.25)["threshold"] == 3
+    with pytest.raises(StudyError, match="threshold of cafe must be a number above 0, not 0"):
+        CAFE.plan(spec, budget, 0, threshold=0)
 
 
 def test_what_cools_down_gives_its_row_back():
@@ -229,7 +308,11 @@ def test_what_cools_down_gives_its_row_back():
     assert table.free.tolist() == [False]
     row = table.sketch.rows_of(torch.tensor([3])).item()
     assert row == 0
-    for _ in range(400):
+    # 100 added between two falls of 1 %: 12 is below 10 after 19 of them.
+    for _ in range(1800):
+        step(table, [8])
+    assert table.sketch.rows_of(torch.tensor([3, 8])).tolist() == [0, -1]
+    for _ in range(200):
         step(table, [8])
     assert table.sketch.rows_of(torch.tensor([3, 8])).tolist() == [-1, 0]
 

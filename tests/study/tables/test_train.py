@@ -8,7 +8,8 @@ from embedstudy.backbones import BACKBONES
 from embedstudy.core.errors import Diverged
 from embedstudy.measure import quality
 from embedstudy.study.tables.data import load_ctr
-from embedstudy.study.tables.train import Model, TrainConfig, Trainer, predict
+from embedstudy.study.tables.train import Model, TrainConfig, Trainer, make_optimizer, predict
+from embedstudy.tables.baselines.low_rank import LowRank
 from embedstudy.tables.reference.methods import METHODS
 
 
@@ -57,6 +58,20 @@ def test_train_bytes_count_parameters_gradients_and_both_adam_moments(prepared):
     buffers = sum(b.numel() * b.element_size() for b in model.table.buffers())
     adam_step = 4 * sum(1 for _ in model.table.parameters())
     assert result.train_bytes == 4 * parameters + buffers + adam_step
+
+
+def test_the_optimizer_decays_rows_by_table_l2_factors_by_their_own_and_no_backbone(prepared):
+    data = load_ctr(prepared)
+    spec = data.spec(8, 0.05)
+    backbone = BACKBONES["dcnv2"](len(data.fields), 8, hidden=[16])
+    for factor_l2, expected in ((None, 0.01), (0.0, 0.0), (0.5, 0.5)):
+        table = LowRank.build(spec, spec.full_bytes // 2, 0, factor_l2=factor_l2)
+        optimizer = make_optimizer(Model(table, backbone), TrainConfig(table_l2=0.01))
+        decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+        assert decay.pop(id(table.rows)) == 0.01
+        assert decay.pop(id(table.directions)) == expected
+        assert set(decay) == {id(p) for p in backbone.parameters()}
+        assert set(decay.values()) == {0}
 
 
 def test_divergence_is_detected(prepared):

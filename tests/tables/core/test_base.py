@@ -14,7 +14,7 @@ from recipes import has_recipe, listed_methods
 
 from embedstudy.core.errors import InfeasibleBudget, StudyError
 from embedstudy.tables.core.artefact import save
-from embedstudy.tables.core.base import TableSpec, check, largest, planned_bytes
+from embedstudy.tables.core.base import Table, TableSpec, check, largest, planned_bytes
 from embedstudy.tables.reference.full import Full
 
 METHODS = {n: table for n, table in listed_methods().items() if not has_recipe(table)}
@@ -153,6 +153,77 @@ def test_gradients_reach_every_parameter(case):
 def test_planned_bytes_hold_no_surprise(case):
     table = build(case)
     assert planned_bytes(type(table), table.config()) == table.compact().bytes()
+
+
+# -- weight decay of factors -----------------------------------------------------------------------
+# The parameters that multiply others, by method, and which decay alone by default.
+FACTORS = {
+    "low_rank": "directions",
+    "hash_embeddings": "weights",
+    "memcom": "scalars",
+    "qr": "parts.",
+    "tt_rec": "cores.",
+    "dhe": "",  # the whole network
+    "mde": "projections.",
+}
+
+
+def kept_without_gradient(name, common, **options):
+    """Names of the parameters that a step of Adam on zero gradients leaves alone, and others."""
+    table = METHODS[name].build(SPEC, SPEC.full_bytes // 2, 0, **options)
+    for parameter in table.parameters():
+        torch.nn.init.ones_(parameter)  # zeros would show no decay
+        parameter.grad = torch.zeros_like(parameter)
+    before = {key: p.detach().clone() for key, p in table.named_parameters()}
+    torch.optim.Adam(table.parameter_groups(), 1e-3, weight_decay=common).step()
+    kept = {key for key, p in table.named_parameters() if torch.equal(p, before[key])}
+    return kept, set(before) - kept
+
+
+def test_every_method_with_factors_has_their_decay_as_an_option():
+    for name, table in listed_methods().items():
+        has_factors = table.factors is not Table.factors
+        assert has_factors == ("factor_l2" in table.options()), name
+        assert has_factors == (name in {*FACTORS, "autodim"}), name
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_factors_decay_as_asked_and_rows_as_all_rows(name):
+    def is_factor(key):
+        return key.startswith(FACTORS[name])
+
+    kept, shrunk = kept_without_gradient(name, 0.1, factor_l2=0.0)
+    assert kept
+    assert all(map(is_factor, kept))
+    assert not any(map(is_factor, shrunk))
+    assert bool(shrunk) == (name != "dhe")
+    kept, shrunk = kept_without_gradient(name, 0.1, factor_l2=None)
+    assert not kept, "None: as everything else"
+    kept, shrunk = kept_without_gradient(name, 0.0, factor_l2=0.1)
+    assert shrunk
+    assert all(map(is_factor, shrunk))
+    assert not any(map(is_factor, kept))
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_the_decay_of_factors_is_no_part_of_the_file(name):
+    budget = SPEC.full_bytes // 2
+    tables = [METHODS[name].build(SPEC, budget, 0, factor_l2=l2) for l2 in (None, 0.0, 1e-5)]
+    headers = {str(table.compact().header()) for table in tables}
+    assert len(headers) == 1
+    assert "factor_l2" not in headers.pop()
+
+
+def test_only_products_have_factors():
+    kept, shrunk = kept_without_gradient("qr", 0.1, op="add", factor_l2=0.0)
+    assert not kept
+    assert shrunk
+
+
+@pytest.mark.parametrize("value", [-1, "none", True, float("nan"), float("inf")])
+def test_a_decay_that_is_none_is_refused(value):
+    with pytest.raises(StudyError, match="factor_l2 of low_rank must be a number of at least 0"):
+        METHODS["low_rank"].build(SPEC, SPEC.full_bytes // 2, 0, factor_l2=value)
 
 
 SERVE = """

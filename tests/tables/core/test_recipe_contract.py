@@ -5,6 +5,7 @@ import torch
 from recipes import has_recipe, listed_methods, run_recipe, served, toy
 
 from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.core import artefact
 from embedstudy.tables.core.base import TableSpec
 from embedstudy.tables.sharing_rows.kmeans_rows import KMeansRows
 
@@ -15,6 +16,7 @@ EVOLUTION = SEARCH | {"population": 4, "generations": 2}
 # with a recipe of its own that is not here is a case by its own name, with its defaults.
 CASES = {
     "full": ("full", {}, 1.1),
+    "full, two phases": ("full_two_phases", {}, 1.1),
     "fp16": ("half", {"dtype": "fp16"}, 0.6),
     "bf16": ("half", {"dtype": "bf16"}, 0.6),
     "int8": ("rowwise", {"bits": 8}, 0.5),
@@ -114,6 +116,7 @@ SPEC = TableSpec(ROWS, 16, torch.cat([1 + 10_000 // (1 + torch.arange(n)) ** 2 f
 # a hundredth of the table is less than its smallest file.
 USED = {
     "full": {"1/2": 0, "1/10": 0, "1/100": 0},  # it has no budget
+    "full, two phases": {"1/2": 0, "1/10": 0, "1/100": 0},
     "kmeans_rows": {"1/100": None},  # the pointers alone are more
     "fp16": {"1/2": None, "1/10": None},  # header and payload are a little more than a half
     "bf16": {"1/2": None, "1/10": None},
@@ -135,7 +138,6 @@ USED = {
     "MDE": {"1/2": 0.8, "1/10": 0.5},
     **{key: {"1/100": 0} for key in SEARCHED},
     "AutoDim": {"1/10": None, "1/100": None},  # two dimensions everywhere are an eighth
-    "DNIS": {"1/100": None},
     "AutoSrh": {"1/100": None},
 }
 
@@ -156,7 +158,24 @@ def test_a_plan_meets_its_budget_and_uses_it_or_is_not_feasible(case, budget):
     # What is trained may be larger than what it is turned into.
     table = table.coded() if hasattr(table, "coded") else table
     assert least * size <= table.compact().bytes()
-    assert case == "full" or table.compact().bytes() <= size
+    assert "full" in case or table.compact().bytes() <= size
+
+
+@parametrised
+def test_what_is_saved_before_its_recipe_is_within_the_budget_or_refused(case, tmp_path):
+    name, options, share = CASES[case]
+    budget = int(max(share, 0.6) * SPEC.full_bytes)
+    table = METHODS[name].build(SPEC, budget, 0, **options)
+    if table.sized_in_training:
+        with pytest.raises(StudyError, match=f"{name} finds the sizes .* run its recipe"):
+            table.compact()
+        return
+    compact = table.train().compact()
+    assert "full" in case or compact.bytes() <= budget
+    assert table.training, "saving changes no mode"
+    artefact.save(compact, tmp_path / "table.safetensors")
+    vectors = artefact.load(tmp_path / "table.safetensors")(torch.arange(SPEC.rows))
+    assert torch.equal(vectors, table.eval()(torch.arange(SPEC.rows)))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,8 +1,8 @@
 """The contract of a compressed table: it stands wherever ``nn.Embedding(rows, dim)`` stood.
 
-A method subclasses ``Table``. Its constructor takes *sizes* only (the configuration that a server
-needs), ``plan`` finds the sizes that a budget in bytes buys, ``reset`` draws the initial values.
-``build`` does the three in a row.
+A method subclasses ``Table``. Its constructor takes *sizes* (the configuration that a server needs)
+and, with defaults, choices that matter in training alone; ``plan`` finds the sizes that a budget in
+bytes buys, ``reset`` draws the initial values. ``build`` does the three in a row.
 """
 
 import inspect
@@ -87,13 +87,17 @@ class Table(nn.Module):
     # Arguments of the constructor besides field_rows and dim; each is also an attribute.
     config_keys: ClassVar[tuple[str, ...]] = ()
     # Whether the recipe looks for sizes within the budget, so that ``plan`` alone does not tell them.
+    # What is trained is then another table than the one that is served, and cannot be saved.
     sized_in_training: ClassVar[bool] = False
+    # Weight decay of ``factors()``; None: that of all other parameters. An option of every method
+    # that has factors, and no part of its file.
+    factor_l2: float | None = None
 
     def __init__(self, field_rows: list[int], dim: int):
         super().__init__()
         self.field_rows = list(field_rows)
         self.dim = dim
-        starts = torch.tensor([0, *field_rows], device="cpu").cumsum(0)[:-1]
+        starts = torch.tensor([0, *field_rows[:-1]], device="cpu").cumsum(0)
         # Derived from the header, so not persistent: the file does not hold it twice.
         self.register_buffer("starts", starts, persistent=False)
 
@@ -144,9 +148,26 @@ class Table(nn.Module):
         """
         trainer.fit()
 
+    def factors(self) -> list[nn.Parameter]:
+        """Parameters that multiply others, in a method that takes the option ``factor_l2``.
+
+        Decay of both factors of a product is no decay of the product: (u^2 + v^2) / 2 >= |u v|, an
+        L1 term, which for vectors of size s pulls 1/s times as hard as the same decay of rows, and
+        near zero a product has little gradient to lead it out again. So decay of factors is a
+        choice of its own. The codes that these methods were published with decay nothing (DLRM's,
+        and the VLDB 2024 benchmark's) or all parameters alike (``cce``, by AdamW's default).
+        """
+        return []
+
     def parameter_groups(self) -> list[dict]:
         """Groups for the optimizer; what a group does not set (``lr``, ``weight_decay``) is common."""
-        return [{"params": list(self.parameters())}]
+        factors = self.factors()
+        own = {id(parameter) for parameter in factors}
+        rows = [parameter for parameter in self.parameters() if id(parameter) not in own]
+        if not factors:
+            return [{"params": rows}]
+        decay = {} if self.factor_l2 is None else {"weight_decay": self.factor_l2}
+        return [{"params": rows}, {"params": factors} | decay]
 
     def penalty(self) -> Tensor | None:
         """A term to add to the loss of this step, or None."""
@@ -158,7 +179,16 @@ class Table(nn.Module):
         return {name: getattr(self, name) for name in ("field_rows", "dim", *self.config_keys)}
 
     def compact(self) -> Compact:
-        """What a server loads: by default this class itself, with its persistent state."""
+        """What a server loads: by default this class itself, with its persistent state.
+
+        Raises ``StudyError`` where the recipe finds the sizes and puts another table in this one's
+        place: of this one, no file within the budget can be made.
+        """
+        if self.sized_in_training:
+            raise StudyError(
+                f"{self.method} finds the sizes that it is served in while it trains: run its "
+                "recipe (study.tables.train.Trainer) and save the table that the model then has."
+            )
         module = type(self).__module__.removeprefix("embedstudy.")
         return Compact(f"{module}:{type(self).__name__}", self.config(), self.state_dict())
 
@@ -217,6 +247,16 @@ def check_share(method: str, option: str, value: object) -> None:
     if not isinstance(value, float) or not 0 < value < 1:
         raise StudyError(
             f"The option {option} of {method} must be a number between 0 and 1, not {value!r}."
+        )
+
+
+def check_decay(method: str, option: str, value: object) -> None:
+    """Raise ``StudyError`` unless ``value`` is None or a number of at least 0."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (number and 0 <= value < float("inf")):
+        raise StudyError(
+            f"The option {option} of {method} must be a number of at least 0, or None for the "
+            f"decay of the other parameters, not {value!r}."
         )
 
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from embedstudy.core.errors import StudyError
+
 
 def packed_bytes(codes: int, bits: int) -> int:
     """Bytes of a row of ``codes`` codes of ``bits`` bits each."""
@@ -60,6 +62,21 @@ def pack_row(codes: Tensor, bits: int) -> Tensor:
 def row_bytes(codes: int, bits: int) -> int:
     """Bytes of ``pack_row``."""
     return packed_bytes(codes, bits) + 2
+
+
+def sampled_sums(lengths: Tensor, every: int = 1) -> Tensor:
+    """Sums of int64 [m] ``lengths`` before the first of every ``every`` of them: int32 [ceil(m / every)].
+
+    What lies between is summed at look-up, so that memory holds little beside the lengths.
+    """
+    sums = lengths.cumsum(0)
+    total = int(sums[-1]) if len(sums) else 0
+    if total >= 2**31:
+        raise StudyError(
+            f"A sparse table holds at most {2**31 - 1:,} numbers, this one has {total:,}: cut it "
+            "into several."
+        )
+    return (sums - lengths)[::every].int()
 
 
 def padded(rows: Tensor, parts: int) -> Tensor:

@@ -7,12 +7,14 @@ equations 3 to 7.
 import torch
 from torch import Tensor, nn
 
-from embedstudy.core.errors import InfeasibleBudget
+from embedstudy.core.errors import InfeasibleBudget, StudyError
+from embedstudy.tables.core.artefact import Compact
 from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
 from embedstudy.tables.core.packing import pack, padded
 from embedstudy.tables.fewer_bits.pq import PQ, joined, part_numbers
 
 MODES = ("vq", "sx")
+KEY_WIDTH = 4  # the fewest numbers a part in the authors' settings
 _MOMENTUM = 0.1  # of the batch norm
 
 
@@ -25,10 +27,12 @@ class DPQ(Table):
     the output the *value* of the best key, its gradient that of the softmax.
 
     All fields share the codebooks. The budget buys as many parts as fit with codes of the most bits
-    allowed, or of fewer bits where none does. With one column a part, an inner product is won by
-    the largest or the smallest key: mode="sx" uses more of its keys where a part has two or more.
-    Training holds the full query table, the codebooks and their moments: more than the full table's
-    training.
+    allowed, or of fewer bits where none does. In mode="sx" keys, and the queries that they answer,
+    may be wider than the values (``d_in`` and ``d_out`` in the authors' code); they are left behind
+    when training ends. Of one column, a normalised inner product ties for all keys of a sign, so
+    that two codes of a part are all that is ever used; the authors' settings have 4 columns or
+    more, which is the least here (``key_width``). Training holds the query table, the codebooks and
+    their moments: more than the full table's training.
 
     Departures. The authors' code puts a batch norm without scale or shift on the responses of both
     modes. It subtracts each centroid's squared norm again, so that the code is no longer the nearest
@@ -38,9 +42,17 @@ class DPQ(Table):
 
     method = "dpq"
     why_less = "longer codes than its options allow are not tried, or the next longer do not fit"
-    config_keys = ("parts", "bits", "mode")
+    config_keys = ("parts", "bits", "mode", "key_width")
 
-    def __init__(self, field_rows: list[int], dim: int, parts: int, bits: int, mode: str = "vq"):
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        parts: int,
+        bits: int,
+        mode: str = "vq",
+        key_width: int | None = None,
+    ):
         """A table of the given sizes.
 
         Args:
@@ -48,20 +60,29 @@ class DPQ(Table):
             parts: P, codes of a row, 1 to ``dim``.
             bits: of a code, 2 to 8: a part has 2^bits centroids.
             mode: "vq" or "sx", see above.
+            key_width: columns of a key and of a part of a query; None: those of a centroid.
         """
         super().__init__(field_rows, dim)
         check(self.method, "mode", mode, MODES)
         self.parts, self.bits, self.mode = parts, bits, mode
-        shape = (parts, 2**bits, -(-dim // parts))
-        self.queries = nn.Parameter(torch.empty(sum(field_rows), dim))
-        self.centroids = nn.Parameter(torch.empty(shape))
-        self.register_parameter("keys", nn.Parameter(torch.empty(shape)) if mode == "sx" else None)
+        width = -(-dim // parts)
+        self.key_width = width if key_width is None else key_width
+        if mode == "vq" and self.key_width != width:
+            raise StudyError(
+                f"The keys of dpq with mode='vq' are its centroids, of {width} columns here: leave "
+                f"key_width at None instead of {key_width}."
+            )
+        self.centroids = nn.Parameter(torch.empty(parts, 2**bits, width))
+        self.register_parameter("keys", None)
+        columns = dim if self.key_width == width else parts * self.key_width
+        self.queries = nn.Parameter(torch.empty(sum(field_rows), columns))
         if mode == "sx":
+            self.keys = nn.Parameter(torch.empty(parts, 2**bits, self.key_width))
             self.register_buffer("mean", torch.zeros(parts, 1, 2**bits))
             self.register_buffer("var", torch.ones(parts, 1, 2**bits))
         # Of one column, normalised responses tie for all keys of a sign; epsilon tells them apart.
-        # Of more, it would let the longest keys win as long as vectors are short.
-        self.epsilon = 1e-5 if self.parts == dim else 1e-12
+        # Of more, it would let the longest keys win as long as queries are short.
+        self.epsilon = 1e-5 if self.key_width == 1 else 1e-20
         self._distance: Tensor | None = None
 
     @classmethod
@@ -74,6 +95,7 @@ class DPQ(Table):
         mode: str = "vq",
         bits: int = 5,
         width: int = 1,
+        key_width: int = KEY_WIDTH,
     ) -> dict:
         """Sizes that fit a budget.
 
@@ -82,10 +104,13 @@ class DPQ(Table):
             mode: "vq" or "sx", see the class.
             bits: of a code at most, 2 to 8; 5 are 32 centroids a part.
             width: columns of a part at least, 1 to ``spec.dim``.
+            key_width: columns of a key at least, with mode="sx", 1 to 1,024; a key is never
+                narrower than the values of its part.
         """
         check(cls.method, "mode", mode, MODES)
         check(cls.method, "bits", bits, range(2, 9))
         check(cls.method, "width", width, range(1, spec.dim + 1))
+        check(cls.method, "key_width", key_width, range(1, 1025))
         parts = [p for p in part_numbers(spec.dim) if -(-spec.dim // p) >= width]
         pairs = [{"parts": p, "bits": b} for p in parts for b in range(2, bits + 1)]
         costs = [planned_bytes(PQ, spec.sizes() | pair | {"rotate": False}) for pair in pairs]
@@ -96,15 +121,18 @@ class DPQ(Table):
                 f"{budget:,} bytes."
             )
         best = max(fitting, key=lambda pair: (pair["parts"] * pair["bits"], pair["bits"]))
-        return spec.sizes() | best | {"mode": mode}
+        columns = -(-spec.dim // best["parts"])
+        keys = max(columns, key_width) if mode == "sx" else columns
+        return spec.sizes() | best | {"mode": mode, "key_width": keys}
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=spec.init_std, generator=rng)
         columns = padded(torch.ones(1, self.dim), self.parts).view(self.parts, 1, -1)
         with torch.no_grad():
-            for codebook in (self.centroids, self.keys) if self.mode == "sx" else (self.centroids,):
-                codebook.mul_(columns)  # a column that only fills up has no say in the choice
+            for codebook in (self.centroids, self.keys):
+                if codebook is not None and codebook.shape[-1] == columns.shape[-1]:
+                    codebook.mul_(columns)  # a column that only fills up has no say in the choice
 
     # -- training -----------------------------------------------------------------------------------
     def scorer(self, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,10 +189,16 @@ class DPQ(Table):
     # -- serving ------------------------------------------------------------------------------------
     @torch.no_grad()
     def codes(self) -> Tensor:
-        """The code of every id: int64 [rows, parts]."""
+        """The code of every id, by the running statistics: int64 [rows, parts]."""
+        training = self.training
         self.eval()
         ids = torch.arange(len(self.queries), device=self.queries.device)
-        return torch.cat([self.nearest(self.queries[rows], rows) for rows in ids.split(8192)])
+        codes = [self.nearest(self.queries[rows], rows) for rows in ids.split(8192)]
+        self.train(training)
+        return torch.cat(codes)
+
+    def compact(self) -> Compact:
+        return self.coded().compact()
 
     def recipe(self, trainer) -> None:
         trainer.fit()

@@ -7,6 +7,7 @@ Limited Numerical Precision" (ICML 2015), section 3.1.
 import torch
 from torch import Tensor
 
+from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import generator
 from embedstudy.tables.core.base import Table, check, lookup
 
@@ -20,7 +21,9 @@ class IntegerTable(Table):
     Every step of training takes the rows of the batch out of their codes, as leaves of the
     gradient, and ends in ``update``. As for every other method of the study, Adam is dense, so that
     moments and weight decay act on all rows. Its moments are fp32 and live as long as training:
-    training bytes fall less than serve bytes do.
+    training bytes fall less than serve bytes do. There is no parameter, so a loop of one's own
+    around an optimizer would train nothing: in training mode a look-up outside of the recipe is an
+    error.
     """
 
     def __init__(self, field_rows: list[int], dim: int, bits: int):
@@ -35,6 +38,7 @@ class IntegerTable(Table):
         self.bits = bits
         self.low, self.high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
         self.register_buffer("codes", torch.zeros(sum(field_rows), dim, dtype=TYPES[bits]))
+        self._learning = False  # whether the recipe is at work
         self._leaf: tuple[Tensor, Tensor] | None = None
 
     def row_steps(self) -> Tensor:
@@ -56,6 +60,12 @@ class IntegerTable(Table):
         flat = ids.flatten()
         vectors = self.looked_up(flat)
         if self.training:
+            if not self._learning:
+                raise StudyError(
+                    f"{self.method} has no parameters that an optimizer could train, it learns by "
+                    "its recipe alone: train it with study.tables.train.Trainer, or call eval() to "
+                    "look vectors up."
+                )
             self._leaf = flat, vectors.requires_grad_()
         return vectors.view(*ids.shape, self.dim)
 
@@ -63,10 +73,11 @@ class IntegerTable(Table):
     def recipe(self, trainer) -> None:
         self.start(trainer)
         trainer.fit(each_step=lambda step: self.update(trainer, step + 1))
-        self._leaf = None
+        self._leaf, self._learning = None, False
 
     def start(self, trainer) -> None:
         """Moments of Adam, and the random numbers of rounding."""
+        self._learning = True
         self.rounding = generator(trainer.seed, "stochastic rounding")
         for name in ("first_moment", "second_moment"):
             moment = torch.zeros(self.codes.shape, device=self.codes.device)

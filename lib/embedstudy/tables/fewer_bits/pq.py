@@ -74,8 +74,9 @@ class PQ(PostTraining):
             vectors = vectors @ rotation
             self.rotation.copy_(torch.from_numpy(rotation))
         centroids = faiss.vector_to_array(quantiser.centroids)
-        self.centroids.copy_(torch.from_numpy(centroids).view_as(self.centroids))
-        self.codes.copy_(pack(nearest(torch.from_numpy(vectors), self.centroids), self.bits))
+        self.centroids.copy_(torch.from_numpy(centroids).view(self.centroids.shape))
+        vectors = torch.from_numpy(vectors).to(self.centroids.device)  # faiss works on the CPU
+        self.codes.copy_(pack(nearest(vectors, self.centroids), self.bits))
 
     def forward(self, ids: Tensor) -> Tensor:
         codes = unpack(lookup(self.codes, ids.flatten()), self.bits, self.parts)

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from embedstudy.core.errors import InfeasibleBudget
 from embedstudy.core.seeding import generator
-from embedstudy.tables.core.base import Table, TableSpec, check, lookup, planned_bytes
+from embedstudy.tables.core.base import (
+    Table,
+    TableSpec,
+    check,
+    check_decay,
+    lookup,
+    planned_bytes,
+)
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 
 _COOLING = 5e-5 / 2000  # of the temperature, for each event seen
@@ -45,6 +52,7 @@ class AutoDim(Table):
         candidates: list[int],
         search_epochs: int,
         alpha_lr: float,
+        factor_l2: float | None = 0.0,
     ):
         """A table of the given sizes.
 
@@ -53,8 +61,10 @@ class AutoDim(Table):
             candidates: dimensions that a field may get, ascending, the last one ``dim``.
             search_epochs: epochs of the search.
             alpha_lr: Adam's learning rate of alpha.
+            factor_l2: as in ``plan``.
         """
         super().__init__(field_rows, dim)
+        self.factor_l2 = factor_l2
         self.candidates, self.search_epochs, self.alpha_lr = candidates, search_epochs, alpha_lr
         fields, count = len(field_rows), len(candidates)
         self.rows = nn.Parameter(torch.empty(sum(field_rows), dim))
@@ -77,6 +87,7 @@ class AutoDim(Table):
         *,
         search_epochs: int = 3,
         alpha_lr: float = 0.01,
+        factor_l2: float | None = 0.0,
     ) -> dict:
         """Sizes that fit a budget.
 
@@ -84,7 +95,9 @@ class AutoDim(Table):
             spec, budget, seed: as in ``Table``.
             search_epochs: epochs of the search, 1 to 1,000.
             alpha_lr: Adam's learning rate of alpha.
+            factor_l2: weight decay of W, and of the projections at last; None: that of rows.
         """
+        check_decay(cls.method, "factor_l2", factor_l2)
         check(cls.method, "search_epochs", search_epochs, range(1, 1001))
         candidates = [c for c in (2**i for i in range(1, 20)) if c < spec.dim] + [spec.dim]
         smallest = mixed_bytes(spec, [candidates[0]] * len(spec.field_rows))
@@ -94,15 +107,21 @@ class AutoDim(Table):
                 f"{candidates[0]} everywhere), the budget is {budget:,} bytes."
             )
         sizes = spec.sizes() | {"candidates": candidates}
-        return sizes | {"search_epochs": search_epochs, "alpha_lr": alpha_lr}
+        sizes |= {"search_epochs": search_epochs, "alpha_lr": alpha_lr}
+        return sizes | {"factor_l2": factor_l2}
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
         nn.init.normal_(self.weight, std=self.dim**-0.5, generator=rng)
         nn.init.zeros_(self.bias)
 
+    def factors(self) -> list[nn.Parameter]:
+        return [self.weight]
+
     def parameter_groups(self) -> list[dict]:
-        return [{"params": [self.rows, self.weight, self.bias]}]
+        rows, *factors = super().parameter_groups()
+        # alpha has an optimizer of its own.
+        return [{"params": [p for p in rows["params"] if p is not self.alpha]}, *factors]
 
     # -- the search ---------------------------------------------------------------------------------
     def probabilities(self) -> Tensor:
@@ -150,7 +169,7 @@ class AutoDim(Table):
             each_step=each_step,
         )
         dims = self.assign(trainer.spec, trainer.budget)
-        table = MixedTable(self.field_rows, self.dim, dims)
+        table = MixedTable(self.field_rows, self.dim, dims, self.factor_l2)
         table.reset(trainer.spec, generator(trainer.seed, "table", "autodim retrain"))
         trainer.use(table)
         trainer.reset_backbone()

@@ -83,7 +83,8 @@ class BlockTable(Blocks):
 
     @torch.no_grad()
     def fill(self, weight: Tensor) -> None:
-        """Take the kept columns of a dense weight fp32 [rows, dim]."""
+        """Take the kept columns of a dense weight fp32 [rows, dim], and move to its device."""
+        self.to(weight.device)
         field, local = self.local(torch.arange(len(weight), device=weight.device))
         block = self.block_of(field, local)
         for name, rows in self.rows.items():

@@ -4,37 +4,28 @@ Cheng et al., "Differentiable Neural Input Search for Recommender Systems" (arXi
 algorithm 1.
 """
 
-import torch
-from torch import Tensor
-
-from embedstudy.tables.fewer_dimensions.soft_selection import SoftSelection, cut_to_fit
+from embedstudy.tables.core.base import TableSpec
+from embedstudy.tables.fewer_dimensions.soft_selection import SoftSelection
+from embedstudy.tables.fewer_nonzeros.sparse import SparseTable, best_mask, check_feasible
 
 
 class DNIS(SoftSelection):
-    """Trained from scratch with soft selection; then the weakest cells of E * alpha are dropped.
+    """Trained from scratch with soft selection; then the smallest |E * alpha| are dropped.
 
-    A cell is a dimension of a block of ids of like frequency; its strength the mean of |E * alpha|
-    over the block. There is no training after the cut, as in the paper.
+    The dimensions of an id are those that are left of its vector, so each id has its own; the file is
+    a sparse table. There is no training after the cut, as in the paper.
 
-    Departures: the paper thresholds single numbers of E * alpha; here whole cells go, which is what
-    makes the kept part dense (its successor AutoSrh in ``fewer_nonzeros`` keeps single numbers).
-    alpha learns at .01 (published: .001) as runs are short.
+    Departure: the authors' public code first trains the full table; that is AutoSrh.
     """
 
     method = "dnis"
 
+    @classmethod
+    def check_feasible(cls, spec: TableSpec, blocks: int, budget: int) -> None:
+        check_feasible(cls.method, spec, budget)
+
     def recipe(self, trainer) -> None:
         trainer.fit("search", any_budget=True, each_step=lambda step: self.select(trainer))
         weight = self.folded()
-        table = cut_to_fit(
-            self.method, trainer.spec, self.bounds, self.strengths(weight), trainer.budget
-        )
-        table.fill(weight)
-        trainer.use(table)
-
-    def strengths(self, weight: Tensor) -> Tensor:
-        """Mean absolute value of each cell of ``weight`` [rows, dim]: [blocks, dim]."""
-        field, local = self.local(torch.arange(len(weight), device=weight.device))
-        block = self.block_of(field, local)
-        sums = torch.zeros_like(self.alpha).index_add_(0, block, weight.abs())
-        return sums / torch.bincount(block, minlength=len(sums)).clamp(min=1).unsqueeze(1)
+        mask = best_mask(self.method, trainer.spec, weight.abs(), trainer.budget)
+        trainer.use(SparseTable.of(self.field_rows, weight, mask))

@@ -43,7 +43,9 @@ class KeptRows(Table):
 
     @torch.no_grad()
     def fill(self, weight: Tensor, mask: Tensor) -> None:
-        """Take the rows of fp32 [rows, dim] ``weight`` where bool [rows] ``mask`` is true."""
+        """Take the rows of fp32 [rows, dim] ``weight`` where bool [rows] ``mask`` is true, and move to
+        their device."""
+        self.to(mask.device)
         self.map.fill(mask)
         ids = mask.nonzero().squeeze(1)
         field = self.field_of(ids)

@@ -7,7 +7,7 @@ Systems" (arXiv 1909.11810), algorithm 2: d_f proportional to n_f^-alpha.
 import math
 
 from embedstudy.core.errors import InfeasibleBudget
-from embedstudy.tables.core.base import TableSpec, check, planned_bytes
+from embedstudy.tables.core.base import TableSpec, check, check_decay, planned_bytes
 from embedstudy.tables.fewer_dimensions.mixed import MixedTable
 
 _STEPS = 60  # of the bisection of alpha
@@ -22,23 +22,34 @@ class MDE(MixedTable):
 
     Departure: the paper's popularity of a field is 1 / n_f for uniform queries within fields, as
     here; its variant by blocks *within* a field is not built (see DNIS for dimensions by frequency).
+    Weight decay of rows does not reach the projections by default.
     """
 
     method = "mde"
 
     @classmethod
-    def plan(cls, spec: TableSpec, budget: int, seed: int, *, rounding: str = "nearest") -> dict:
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        rounding: str = "nearest",
+        factor_l2: float | None = 0.0,
+    ) -> dict:
         """Sizes that fit a budget.
 
         Args:
             spec, budget, seed: as in ``Table``.
             rounding: of dimensions: "nearest", or "power of two" as the paper's code can.
+            factor_l2: weight decay of the projections; None: that of rows.
         """
+        check_decay(cls.method, "factor_l2", factor_l2)
         check(cls.method, "rounding", rounding, ("nearest", "power of two"))
 
         def config(alpha: float) -> dict:
             dims = field_dims(spec.field_rows, spec.dim, alpha, rounding)
-            return spec.sizes() | {"dims": dims}
+            return spec.sizes() | {"dims": dims, "factor_l2": factor_l2}
 
         low, high = 0.0, 2.0
         if planned_bytes(cls, config(low)) <= budget:

@@ -22,12 +22,15 @@ class MixedTable(Table):
     method = "mixed"
     config_keys = ("dims",)
 
-    def __init__(self, field_rows: list[int], dim: int, dims: list[int]):
+    def __init__(
+        self, field_rows: list[int], dim: int, dims: list[int], factor_l2: float | None = 0.0
+    ):
         """A table of the given sizes.
 
         Args:
             field_rows, dim: as in ``Table``.
             dims: d_f of each field, from 0 (all its vectors are zero) to ``dim``.
+            factor_l2: weight decay of the projections; None: that of rows.
         """
         super().__init__(field_rows, dim)
         if len(dims) != len(field_rows) or not all(0 <= d <= dim for d in dims):
@@ -35,7 +38,7 @@ class MixedTable(Table):
                 f"A mixed table needs one dimension from 0 to {dim} a field, got {dims} for "
                 f"{len(field_rows)} fields."
             )
-        self.dims = list(dims)
+        self.dims, self.factor_l2 = list(dims), factor_l2
         self.widths = sorted({d for d in dims if d})
         first, place = [0] * len(dims), [0] * len(dims)
         self.rows, self.projections = nn.ParameterList(), nn.ParameterList()
@@ -57,6 +60,9 @@ class MixedTable(Table):
             nn.init.normal_(rows, std=spec.init_std, generator=rng)
         for projection in self.projections:
             nn.init.normal_(projection, std=1 / math.sqrt(projection.shape[1]), generator=rng)
+
+    def factors(self) -> list[nn.Parameter]:
+        return list(self.projections)
 
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids.flatten())

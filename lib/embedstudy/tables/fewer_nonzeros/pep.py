@@ -11,19 +11,28 @@ from embedstudy.tables.fewer_nonzeros.sparse import Masked, best_mask, check_fea
 
 GRANULARITIES = ("global", "dimension", "feature", "feature-dimension")
 _INTERVAL = 5  # steps between two looks at how much is left
+_START = 0.01  # of the deviation of the first vectors: the first threshold
+# Adam's: the gradient of s is that of a vector times about sigmoid(s), 1e-6 and less at the start.
+_EPS = 1e-16
 
 
 class PEP(Masked):
     """Search: E[x] = sign(v) max(|v| - sigmoid(s), 0), v and s learned; then v with a fixed mask.
 
-    The search ends when what is left fits the budget. Then table and backbone are trained again
+    Thresholds follow the gradient of the task's loss and nothing else: where |v| wants to shrink its
+    threshold rises, where it wants to grow it falls, and what no batch holds keeps the one that it
+    has. The search ends when what is left fits the budget. Then table and backbone are trained again
     from the *same* initial weights (the lottery ticket), with what was pruned held at zero.
 
-    Departures: s starts at -8, not -150, where its gradient is exactly zero in fp32 and published
-    code moves it by Adam's weight decay alone; the decay on s (1e-5, as published) stays, and s has
-    a learning rate of its own, so that a search takes epochs and not 10^5 steps. The mask is made of
-    the numbers with the largest margin |v| - sigmoid(s) that fit: exactly those above zero, but for
-    the few by which the last interval overshot, or undershot at the end of the search.
+    Departures, in the search. The authors' code starts s at -15 or -150 and learns it with Adam's eps
+    of 1e-8 and a weight decay of 1e-5: the gradient of s is 1e-7 of that of a vector there, or zero
+    in fp32, and decay alone raises all thresholds alike, in some 10^5 steps. Here sigmoid(s) starts
+    at a hundredth of the vectors' deviation, eps is 1e-16, so that the steps of s do not depend on
+    how low it is, and s has a learning rate of its own and no decay. Thresholds rest for the first
+    epoch, as theirs do for many: an id that the first batches do not hold would else be drawn below
+    its threshold by the decay of v, where no gradient finds it any more.
+    The loss asks for no zeros by itself, so a search may end at its last epoch with more than fits.
+    The mask is made of the numbers with the largest margin |v| - sigmoid(s) that fit.
     """
 
     method = "pep"
@@ -53,8 +62,8 @@ class PEP(Masked):
         self.granularity, self.threshold_lr = granularity, threshold_lr
         self.search_epochs = search_epochs
         rows = sum(field_rows) if "feature" in granularity else 1
-        self.s = nn.Parameter(torch.full((rows, dim if "dimension" in granularity else 1), -8.0))
-        self.fits = False
+        self.s = nn.Parameter(torch.empty(rows, dim if "dimension" in granularity else 1))
+        self.fits = self.resting = False
 
     @classmethod
     def plan(
@@ -85,14 +94,17 @@ class PEP(Masked):
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
+        nn.init.constant_(self.s, torch.tensor(_START * spec.init_std).logit().item())
 
     def parameter_groups(self) -> list[dict]:
-        thresholds = {"params": [self.s], "lr": self.threshold_lr, "weight_decay": 1e-5}
+        thresholds = {"params": [self.s], "lr": self.threshold_lr, "eps": _EPS, "weight_decay": 0.0}
         return [{"params": [self.rows]}, thresholds]
 
     def forward(self, ids: Tensor) -> Tensor:
-        s = lookup(self.s, ids) if len(self.s) > 1 else self.s
-        return soft_threshold(lookup(self.rows, ids), s)
+        v = lookup(self.rows, ids)
+        if self.resting:
+            return v
+        return soft_threshold(v, lookup(self.s, ids) if len(self.s) > 1 else self.s)
 
     @torch.no_grad()
     def margins(self) -> Tensor:
@@ -101,19 +113,25 @@ class PEP(Masked):
 
     def look(self, trainer, step: int) -> None:
         """Note, every few steps, whether what is left fits the budget."""
-        if (step + 1) % _INTERVAL == 0:
+        if (step + 1) % _INTERVAL == 0 and not self.resting:
             kept = self.margins() > 0
             sizes = {"field_rows": self.field_rows, "dim": self.dim}
             sizes |= {"nonzeros": int(kept.sum()), "kept": int(kept.any(1).sum())}
             self.fits = smaller_form(sizes)[1] <= trainer.budget
 
+    def wake(self, epoch: int) -> None:
+        """Let the thresholds act from the end of ``epoch``, the first, on."""
+        self.resting = False
+
     def recipe(self, trainer) -> None:
         start = self.rows.detach().clone()
+        self.resting = True
         trainer.fit(
             "search",
             epochs=self.search_epochs,
             until=lambda: self.fits,
             each_step=lambda step: self.look(trainer, step),
+            each_epoch=self.wake,
         )
         mask = best_mask(self.method, trainer.spec, self.margins(), trainer.budget)
         ticket = Masked(self.field_rows, self.dim).fill(start, mask)

@@ -1,14 +1,18 @@
 """A table whose zeros are not stored: as a bitmap or as compressed rows, whichever is smaller."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
 from embedstudy.core.errors import InfeasibleBudget
 from embedstudy.tables.core.base import Table, TableSpec, lookup, planned_bytes
 from embedstudy.tables.core.bitmap import Bitmap
-from embedstudy.tables.core.packing import pack_row, row_bytes, take
+from embedstudy.tables.core.packing import pack_row, row_bytes, sampled_sums, take
 
 FORMS = ("bitmap", "csr")
+_EVERY = 8  # kept rows from one row pointer in memory to the next
+_PARTS = 8  # of a field in the picture of what it kept
 
 
 class SparseTable(Table):
@@ -16,7 +20,8 @@ class SparseTable(Table):
 
     As a bitmap: a bit for each number of the dense table. As compressed rows: a bit for each row
     tells whether it has any non-zero; for those that have, how many (minus one) and in which
-    columns, in as many bits as ``dim`` needs. Row pointers are sums of the counts and not stored.
+    columns, in as many bits as ``dim`` needs. Row pointers are sums of the counts and not stored;
+    memory holds every eighth.
     """
 
     method = "sparse"
@@ -41,13 +46,18 @@ class SparseTable(Table):
             for name, codes in (("counts", kept), ("columns", nonzeros)):
                 size = row_bytes(codes, self.bits)
                 self.register_buffer(name, torch.zeros(size, dtype=torch.uint8))
-            self.register_buffer("starts_of", torch.zeros(kept + 1).long(), persistent=False)
+            pointers = torch.zeros(-(-kept // _EVERY), dtype=torch.int32)
+            self.register_buffer("pointers", pointers, persistent=False)
             self.register_load_state_dict_post_hook(lambda module, _: module.refresh())
 
     def refresh(self) -> None:
-        """Row pointers from the counts."""
-        index = torch.arange(self.kept, device=self.counts.device)
-        self.starts_of[1:] = (take(self.counts, self.bits, index) + 1).cumsum(0)
+        """Every eighth row pointer, from the counts."""
+        rows = torch.arange(self.kept, device=self.counts.device)
+        self.pointers.copy_(sampled_sums(self.lengths(rows), _EVERY))
+
+    def lengths(self, row: Tensor) -> Tensor:
+        """How many numbers each of the kept rows ``row`` (int64, any shape) has."""
+        return take(self.counts, self.bits, row) + 1
 
     @classmethod
     def of(cls, field_rows: list[int], weight: Tensor, mask: Tensor) -> "SparseTable":
@@ -71,8 +81,9 @@ class SparseTable(Table):
 
     def from_bitmap(self, flat: Tensor) -> Tensor:
         """Vectors of ids [n]: [n, dim]."""
-        columns = torch.arange(self.dim, device=flat.device)
-        there, rank = self.map.rank(flat.unsqueeze(1) * self.dim + columns)
+        first = flat * self.dim
+        there = self.map.isset(first.unsqueeze(1) + torch.arange(self.dim, device=flat.device))
+        rank = self.map.rank(first)[1].unsqueeze(1) + there.cumsum(1) - 1
         vectors = torch.zeros(there.shape, device=flat.device)
         vectors[there] = self.values[rank[there]]
         return vectors
@@ -82,13 +93,30 @@ class SparseTable(Table):
         vectors = torch.zeros(len(flat), self.dim, device=flat.device)
         there, rank = self.map.rank(flat)
         line, row = there.nonzero().squeeze(1), rank[there]
-        first, last = self.starts_of[row], self.starts_of[row + 1]
-        entry = first.unsqueeze(1) + torch.arange(self.dim, device=flat.device)
-        inside = entry < last.unsqueeze(1)
-        entry = entry[inside]
+        offset = torch.arange(self.dim, device=flat.device)
+        inside = offset < self.lengths(row).unsqueeze(1)
+        entry = (self.pointer(row).unsqueeze(1) + offset)[inside]
         column = take(self.columns, self.bits, entry)
         vectors[line.unsqueeze(1).expand_as(inside)[inside], column] = self.values[entry]
         return vectors
+
+    def pointer(self, row: Tensor) -> Tensor:
+        """Where each of the kept rows [n] begins among the numbers: int64 [n]."""
+        block = row // _EVERY
+        others = block.unsqueeze(1) * _EVERY + torch.arange(_EVERY - 1, device=row.device)
+        lengths = self.lengths(others.clamp(max=max(self.kept - 1, 0)))
+        return self.pointers[block] + (lengths * (others < row.unsqueeze(1))).sum(1)
+
+    def allocation(self) -> list[dict]:
+        """One line for each eighth of a field: field, first (local id), rows, dims (mean a row)."""
+        lines = []
+        for f, (start, n) in enumerate(zip(self.starts.tolist(), self.field_rows, strict=True)):
+            cuts = sorted({n * part // _PARTS for part in range(_PARTS + 1)})
+            for low, high in itertools.pairwise(cuts):
+                ids = torch.arange(start + low, start + high, device=self.starts.device)
+                dims = (self(ids) != 0).sum().item() / len(ids)
+                lines.append({"field": f, "first": low, "rows": high - low, "dims": dims})
+        return lines
 
 
 def smaller_form(sizes: dict) -> tuple[str, int]:

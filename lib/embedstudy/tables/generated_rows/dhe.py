@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import derive
-from embedstudy.tables.core.base import Table, TableSpec, check, largest, per_distinct
+from embedstudy.tables.core.base import Table, TableSpec, check, check_decay, largest, per_distinct
 from embedstudy.tables.core.hashing import PRIME
 
 BUCKETS = 10**6
@@ -27,9 +27,11 @@ class DHE(Table):
     with codes="normal", Box-Muller of each pair of hashes. One network serves all fields, as small
     budgets could not pay for one each; x is the id within the whole table, so fields never share
     codes. The width comes from the budget, with 4 hashes a unit (1,024 at most), and what is left
-    buys more hashes up to 1,024.
+    buys more hashes up to 1,024. The options ``most_width`` and ``hashes`` end that where time
+    does: a network that they keep far below its budget shows what so small a network does, and
+    nothing on DHE at that budget.
 
-    The study's weight decay is on rows; there are none, and the network is trained without it.
+    Weight decay of rows does not reach the network by default: it has none.
 
     Departures: published benchmark code trains a network for each field. Linear layers before a
     BatchNorm have no bias (it would cancel). An id that occurs several times in a batch is
@@ -40,7 +42,10 @@ class DHE(Table):
 
     method = "dhe"
     config_keys = ("codes", "layers", "hashes", "width", "seed")
-    why_less = "layers wider than its option most_width are not tried"
+    why_less = (
+        "a larger network than its options most_width and hashes allow is not tried, so this run "
+        "says nothing on one of the whole budget"
+    )
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class DHE(Table):
         hashes: int,
         width: int,
         seed: int,
+        factor_l2: float | None = 0.0,
     ):
         """A network of the given sizes.
 
@@ -61,6 +67,7 @@ class DHE(Table):
             hashes: numbers of a code, 1 to 65,536; even with normal codes.
             width: units of a hidden layer.
             seed: of the hash functions.
+            factor_l2: as in ``plan``.
         """
         super().__init__(field_rows, dim)
         check(self.method, "codes", codes, CODES)
@@ -69,7 +76,7 @@ class DHE(Table):
         if codes == "normal" and hashes % 2:
             raise StudyError("The option hashes of dhe must be even with codes='normal'.")
         self.codes, self.layers, self.hashes = codes, layers, hashes
-        self.width, self.seed = width, seed
+        self.width, self.seed, self.factor_l2 = width, seed, factor_l2
         a = [1 + derive(seed, "dhe", "a", j) % (PRIME - 1) for j in range(hashes)]
         b = [derive(seed, "dhe", "b", j) % PRIME for j in range(hashes)]
         self.register_buffer("a", torch.tensor(a, device="cpu"), persistent=False)
@@ -95,6 +102,7 @@ class DHE(Table):
         layers: int = 5,
         hashes: int | None = None,
         most_width: int = 1850,
+        factor_l2: float | None = 0.0,
     ) -> dict:
         """Sizes that fit a budget.
 
@@ -104,9 +112,12 @@ class DHE(Table):
             layers: hidden layers, 1 to 8.
             hashes: numbers of a code; None lets the budget decide.
             most_width: most units of a hidden layer; the paper's largest network has 1,850.
+            factor_l2: weight decay of the network; None: that of the rows of other methods.
         """
+        check_decay(cls.method, "factor_l2", factor_l2)
         check(cls.method, "most_width", most_width, range(1, 2**16))
         sizes = spec.sizes() | {"codes": codes, "layers": layers, "seed": seed}
+        sizes |= {"factor_l2": factor_l2}
 
         def config(width: int) -> dict:
             k = min(HASHES, 4 * width) if hashes is None else hashes
@@ -135,8 +146,8 @@ class DHE(Table):
                 self.last.mul_(spec.init_std / std)
                 self.bias.copy_(-vectors.mean(0) * spec.init_std / std)
 
-    def parameter_groups(self) -> list[dict]:
-        return [{"params": list(self.parameters()), "weight_decay": 0.0}]
+    def factors(self) -> list[nn.Parameter]:
+        return list(self.parameters())
 
     def forward(self, ids: Tensor) -> Tensor:
         if not ids.numel():

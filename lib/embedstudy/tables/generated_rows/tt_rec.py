@@ -8,7 +8,15 @@ import math
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup, per_distinct
+from embedstudy.tables.core.base import (
+    Table,
+    TableSpec,
+    check,
+    check_decay,
+    largest,
+    lookup,
+    per_distinct,
+)
 from embedstudy.tables.core.digits import root
 
 
@@ -21,7 +29,7 @@ class TTRec(Table):
     for finer steps than one rank allows, and stop at ``most_rank``, the paper's largest, as the
     cost of a look-up grows with their square.
 
-    The study's weight decay on rows is not applied to cores: at zero, where decay pulls them, a
+    Weight decay of rows does not reach the cores by default: at zero, where decay pulls them, a
     product of three has no gradient, and a sparse table would never leave it.
 
     Departure: cores start normal with the deviation that gives *vectors* ``init_std``; the paper
@@ -32,14 +40,16 @@ class TTRec(Table):
     config_keys = ("size",)
     why_less = "ranks above its option most_rank are not tried, or the next larger does not fit"
 
-    def __init__(self, field_rows: list[int], dim: int, size: int):
+    def __init__(self, field_rows: list[int], dim: int, size: int, factor_l2: float | None = 0.0):
         """A table of the given sizes.
 
         Args:
             field_rows, dim: as in ``Table``.
             size: r1 + r2, at least 2.
+            factor_l2: as in ``plan``.
         """
         super().__init__(field_rows, dim)
+        self.factor_l2 = factor_l2
         self.size, self.ranks = size, (size - size // 2, size // 2)
         self.columns = column_factors(dim)
         (r1, r2), (q1, q2, q3) = self.ranks, self.columns
@@ -61,16 +71,27 @@ class TTRec(Table):
         self.register_parameter("rows", nn.Parameter(torch.empty(kept, dim)) if kept else None)
 
     @classmethod
-    def plan(cls, spec: TableSpec, budget: int, seed: int, *, most_rank: int = 64) -> dict:
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        most_rank: int = 64,
+        factor_l2: float | None = 0.0,
+    ) -> dict:
         """Sizes that fit a budget.
 
         Args:
             spec, budget, seed: as in ``Table``.
             most_rank: the largest r1 that is tried.
+            factor_l2: weight decay of the cores; None: that of rows.
         """
+        check_decay(cls.method, "factor_l2", factor_l2)
         check(cls.method, "most_rank", most_rank, range(1, 2**16))
         high = 2 * min(most_rank, max(*spec.field_rows, spec.dim))  # a longer one saves nothing
-        return largest(cls, budget, lambda size: spec.sizes() | {"size": size}, 2, high)
+        sizes = spec.sizes() | {"factor_l2": factor_l2}
+        return largest(cls, budget, lambda size: sizes | {"size": size}, 2, high)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         # A number is a sum of r1 r2 products of three numbers.
@@ -80,9 +101,8 @@ class TTRec(Table):
         if self.rows is not None:
             nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
 
-    def parameter_groups(self) -> list[dict]:
-        whole = [self.rows] if self.rows is not None else []
-        return [{"params": whole}, {"params": list(self.cores), "weight_decay": 0.0}]
+    def factors(self) -> list[nn.Parameter]:
+        return list(self.cores)
 
     def forward(self, ids: Tensor) -> Tensor:
         return per_distinct(ids, self.vectors)

@@ -33,3 +33,19 @@ class Full(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         return lookup(self.rows, ids)
+
+
+class FullTwoPhases(Full):
+    """The uncompressed table with as much training as methods with two phases get.
+
+    Trained as ``Full``, then trained on from its best epoch with a fresh Adam, early stopping and
+    the best epoch of that second phase, as DeepLight and its like are; nothing is compressed. What
+    this gains on ``Full`` is the gain of training longer, and no method with two phases may count
+    it as its own.
+    """
+
+    method = "full_two_phases"
+
+    def recipe(self, trainer) -> None:
+        super().recipe(trainer)
+        trainer.fit("second")

@@ -20,6 +20,10 @@ class AdaptEmb(Table):
     is in the file: one number a field where ids are ordered by frequency, else 4 bytes for each
     frequent id (the int32 map over *all* ids in the published codes takes 1/d of the full table,
     and is not counted there).
+
+    Departure: ``hot`` is a share of the *rows*, so that any budget has frequent and shared rows. In
+    the benchmark it is a tenth of the *ids*: a fifth of the rows at half of the bytes, all of them
+    at a tenth, where its code refuses to run.
     """
 
     method = "adapt_emb"

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from embedstudy.core.seeding import derive
-from embedstudy.tables.core.base import Table, TableSpec, check, largest, lookup, per_distinct
+from embedstudy.tables.core.base import (
+    Table,
+    TableSpec,
+    check,
+    check_share,
+    largest,
+    lookup,
+    per_distinct,
+)
 from embedstudy.tables.core.hashing import UniversalHash
 from embedstudy.tables.core.packing import pack, packed_bytes, padded, unpack
 
@@ -28,13 +36,23 @@ class CCE(Table):
 
     Departures: pointers count as bytes (published results leave them out), so no table is smaller
     than about ``chunks`` pointers an id. T0 has at most 1,024 rows, T1 the rest; the paper's are
-    equal. All fields share both. Epochs before the last clustering cannot be the best one.
+    equal. All fields share both. Epochs before the last clustering cannot be the best one. The
+    authors' example clusters after each of the first 75 % of its 10 epochs (``clusterings=0.75``);
+    here it is the first two, as training stops early and a run would be held to 75 % of its limit.
     """
 
     method = "cce"
     config_keys = ("chunks", "size", "seed")
 
-    def __init__(self, field_rows: list[int], dim: int, chunks: int, size: int, seed: int):
+    def __init__(
+        self,
+        field_rows: list[int],
+        dim: int,
+        chunks: int,
+        size: int,
+        seed: int,
+        clusterings: int | float = 2,
+    ):
         """A table of the given sizes.
 
         Args:
@@ -42,10 +60,11 @@ class CCE(Table):
             chunks: parts of a row that are shared independently, 1 to ``dim``.
             size: rows of T0 and T1 together.
             seed: of the hash functions and of K-means.
+            clusterings: as in ``plan``.
         """
         super().__init__(field_rows, dim)
         check(self.method, "chunks", chunks, range(1, dim + 1))
-        self.chunks, self.size, self.seed, self.clusterings = chunks, size, seed, 2
+        self.chunks, self.size, self.seed, self.clusterings = chunks, size, seed, clusterings
         clusters = min(_CLUSTERS, max(1, size // 2))
         self.bits = max(1, (clusters - 1).bit_length())
         width = -(-dim // chunks)  # columns past ``dim`` are cut off
@@ -56,15 +75,30 @@ class CCE(Table):
         self.register_buffer("round", torch.zeros((), dtype=torch.int64))
 
     @classmethod
-    def plan(cls, spec: TableSpec, budget: int, seed: int, *, chunks: int = 4) -> dict:
+    def plan(
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        chunks: int = 4,
+        clusterings: int | float = 2,
+    ) -> dict:
         """Sizes that fit a budget.
 
         Args:
             spec, budget, seed: as in ``Table``.
             chunks: parts of a row that are shared independently, 1 to 64; at most ``dim`` are made.
+            clusterings: epochs that end with one, 0 to 1,000, or a share of the limit of epochs
+                between 0 and 1. The last epoch never does.
         """
         check(cls.method, "chunks", chunks, range(1, 65))
+        if isinstance(clusterings, float):
+            check_share(cls.method, "clusterings", clusterings)
+        else:
+            check(cls.method, "clusterings", clusterings, range(1001))
         sizes = spec.sizes() | {"chunks": min(chunks, spec.dim), "seed": seed}
+        sizes |= {"clusterings": clusterings}
         return largest(cls, budget, lambda size: sizes | {"size": size}, 2, spec.rows + 2)
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
@@ -112,7 +146,7 @@ class CCE(Table):
         self.pointers.copy_(pack(torch.stack(pointers, 1), self.bits))
 
     def recipe(self, trainer) -> None:
-        last = min(self.clusterings, trainer.config.epochs - 1)
+        last = clustered_epochs(self.clusterings, trainer.config.epochs)
         done = 0
 
         def each_epoch(epoch: int) -> None:
@@ -126,10 +160,17 @@ class CCE(Table):
         trainer.fit(each_epoch=each_epoch, eligible=lambda: done >= last)
 
 
+def clustered_epochs(clusterings: int | float, limit: int) -> int:
+    """How many of at most ``limit`` epochs end with a clustering: never the last one."""
+    wanted = int(clusterings * limit) if isinstance(clusterings, float) else clusterings
+    return min(wanted, limit - 1)
+
+
 def kmeans(vectors: Tensor, clusters: int, seed: int) -> tuple[Tensor, Tensor]:
     """Centroids fp32 [clusters, w] of vectors [n, w], and the nearest of each: int64 [n].
 
-    Where there are fewer distinct vectors than clusters, the rest of the centroids are zero.
+    Computed on the CPU; both are where the vectors are. Where there are fewer distinct vectors than
+    clusters, the rest of the centroids are zero.
     """
     array = np.ascontiguousarray(vectors.cpu().numpy())
     used = min(clusters, len(np.unique(array, axis=0)))
@@ -144,6 +185,7 @@ def kmeans(vectors: Tensor, clusters: int, seed: int) -> tuple[Tensor, Tensor]:
         _, nearest = trained.index.search(array, 1)
     finally:
         faiss.omp_set_num_threads(threads)
-    centroids = torch.zeros(clusters, array.shape[1])
+    centroids = torch.zeros(clusters, array.shape[1], device="cpu")
     centroids[:used] = torch.from_numpy(trained.centroids)
-    return centroids, torch.from_numpy(nearest[:, 0].astype(np.int64))
+    nearest = torch.from_numpy(nearest[:, 0].astype(np.int64))
+    return centroids.to(vectors.device), nearest.to(vectors.device)

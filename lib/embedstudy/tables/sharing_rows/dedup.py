@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedstudy.core.seeding import generator
 from embedstudy.tables.core.base import Table, TableSpec, check, check_share, largest, lookup
+from embedstudy.tables.sharing_rows.pointers import pointed
 
 _TOLERANCE = 0.01  # numbers this close count as equal, at first
 
@@ -73,7 +74,7 @@ class Dedup(Table):
 
     def forward(self, ids: Tensor) -> Tensor:
         field, local = self.local(ids)
-        block = self.map[self.first[field] + local // self.block].long()
+        block = pointed(self.map, self.first[field] + local // self.block)
         return lookup(self.rows, block * self.block + local % self.block)
 
     @torch.no_grad()
@@ -105,16 +106,17 @@ def similarity(left: Tensor, right: Tensor, tolerance: float) -> Tensor:
 
 def leaders(blocks: Tensor, kept: int, similar: float, rng: torch.Generator) -> Tensor:
     """The block that each block [n, w] is merged into, itself for exactly ``kept``: int64 [n]."""
-    leader = torch.arange(len(blocks))
+    every = torch.arange(len(blocks), device=blocks.device)
+    leader = every.clone()
     # Blocks of small numbers, which matter least, follow those of large ones.
     weight = blocks.abs().quantile(0.75, dim=1)
     tolerance, left = _TOLERANCE, len(blocks)
     while left > kept:
         for _ in range(90):
-            alive = (leader == torch.arange(len(blocks))).nonzero().squeeze(1)
+            alive = (leader == every).nonzero().squeeze(1)
             head = _heads(blocks[alive], weight[alive], 9 * tolerance, rng)
             alike = similarity(blocks[alive], blocks[alive[head]], tolerance)
-            alike[head == torch.arange(len(alive))] = -1
+            alike[head == every[: len(alive)]] = -1
             order = alike.argsort(descending=True, stable=True)
             order = order[alike[order] >= similar][: left - kept]
             leader[alive[order]] = alive[head[order]]
@@ -129,12 +131,13 @@ def leaders(blocks: Tensor, kept: int, similar: float, rng: torch.Generator) -> 
 
 def _heads(blocks: Tensor, weight: Tensor, width: float, rng: torch.Generator) -> Tensor:
     """The heaviest block in the bucket of each: one L2 hash floor((a v + b) / width)."""
-    direction = torch.randn(blocks.shape[1], generator=rng)
-    offset = torch.rand(1, generator=rng) * width
+    direction = torch.randn(blocks.shape[1], generator=rng).to(blocks.device)
+    offset = (torch.rand(1, generator=rng) * width).to(blocks.device)
     bucket = ((blocks @ direction + offset) / width).floor()
     _, bucket = bucket.unique(return_inverse=True)
-    heaviest = torch.full((int(bucket.max()) + 1,), -1.0).scatter_reduce(0, bucket, weight, "amax")
-    index = torch.arange(len(blocks))
+    heaviest = weight.new_full((int(bucket.max()) + 1,), -1.0)
+    heaviest = heaviest.scatter_reduce(0, bucket, weight, "amax")
+    index = torch.arange(len(blocks), device=blocks.device)
     candidate = torch.where(weight == heaviest[bucket], index, len(blocks))
     first = torch.full_like(heaviest, len(blocks), dtype=torch.int64)
     return first.scatter_reduce(0, bucket, candidate, "amin")[bucket]

@@ -6,7 +6,15 @@ Svenstrup, Hansen and Winther, "Hash Embeddings for Efficient Word Representatio
 import torch
 from torch import Tensor, nn
 
-from embedstudy.tables.core.base import Table, TableSpec, check, check_share, largest, lookup
+from embedstudy.tables.core.base import (
+    Table,
+    TableSpec,
+    check,
+    check_decay,
+    check_share,
+    largest,
+    lookup,
+)
 from embedstudy.tables.core.hashing import UniversalHash
 
 
@@ -17,14 +25,21 @@ class HashEmbeddings(Table):
     its own, otherwise they are hashed as well. The weights are not appended to the vectors
     (optional in the paper).
     Departure: weights start with variance 1/k, not near zero, so that vectors start as spread as
-    those of every other method here.
+    those of every other method here. Weight decay of rows does not reach them by default.
     """
 
     method = "hash_embeddings"
     config_keys = ("hashes", "size", "weights", "seed")
 
     def __init__(
-        self, field_rows: list[int], dim: int, hashes: int, size: int, weights: int, seed: int
+        self,
+        field_rows: list[int],
+        dim: int,
+        hashes: int,
+        size: int,
+        weights: int,
+        seed: int,
+        factor_l2: float | None = 0.0,
     ):
         """A table of the given sizes.
 
@@ -34,9 +49,11 @@ class HashEmbeddings(Table):
             size: m, rows of the pool B.
             weights: K, rows of importance weights; as many as there are ids, or they are hashed.
             seed: of the hash functions.
+            factor_l2: as in ``plan``.
         """
+        check(self.method, "hashes", hashes, range(1, 9))
         super().__init__(field_rows, dim)
-        self.hashes, self.size, self.seed = hashes, size, seed
+        self.hashes, self.size, self.seed, self.factor_l2 = hashes, size, seed, factor_l2
         self.row_hashes = [UniversalHash(seed, 1 + nth) for nth in range(hashes)]
         self.weight_hash = UniversalHash(seed)
         self.rows = nn.Parameter(torch.empty(size, dim))
@@ -44,7 +61,14 @@ class HashEmbeddings(Table):
 
     @classmethod
     def plan(
-        cls, spec: TableSpec, budget: int, seed: int, *, hashes: int = 2, weights: float = 0.5
+        cls,
+        spec: TableSpec,
+        budget: int,
+        seed: int,
+        *,
+        hashes: int = 2,
+        weights: float = 0.5,
+        factor_l2: float | None = 0.0,
     ) -> dict:
         """Sizes that fit a budget.
 
@@ -52,7 +76,9 @@ class HashEmbeddings(Table):
             spec, budget, seed: as in ``Table``.
             hashes: k, rows that are combined for an id, 1 to 8.
             weights: share of the bytes that P takes, as far as K = V allows.
+            factor_l2: weight decay of P; None: that of B.
         """
+        check_decay(cls.method, "factor_l2", factor_l2)
         check(cls.method, "hashes", hashes, range(1, 9))
         check_share(cls.method, "weights", weights)
 
@@ -60,13 +86,16 @@ class HashEmbeddings(Table):
             own = min(spec.rows, max(1, int(weights * words) // hashes))
             size = max(1, (words - own * hashes) // spec.dim)
             sizes = {"hashes": hashes, "size": size, "weights": own, "seed": seed}
-            return spec.sizes() | sizes
+            return spec.sizes() | sizes | {"factor_l2": factor_l2}
 
         return largest(cls, budget, config, spec.dim + hashes, spec.rows * (spec.dim + hashes))
 
     def reset(self, spec: TableSpec, rng: torch.Generator) -> None:
         nn.init.normal_(self.rows, std=spec.init_std, generator=rng)
         nn.init.normal_(self.weights, std=self.hashes**-0.5, generator=rng)
+
+    def factors(self) -> list[nn.Parameter]:
+        return [self.weights]
 
     def forward(self, ids: Tensor) -> Tensor:
         own = self.weights.shape[0]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from embedstudy.tables.core.base import TableSpec, largest, lookup
 from embedstudy.tables.core.post_training import PostTraining
+from embedstudy.tables.sharing_rows.pointers import pointed
 
 _ITERATIONS = 8
 
@@ -61,4 +62,4 @@ class KMeansRows(PostTraining):
         self.map.copy_(torch.from_numpy(nearest))
 
     def forward(self, ids: Tensor) -> Tensor:
-        return lookup(self.rows, self.map[ids].long())
+        return lookup(self.rows, pointed(self.map, ids))
