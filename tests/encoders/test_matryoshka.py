@@ -22,6 +22,7 @@ from embedstudy.encoders.core.encode import encode
 from embedstudy.encoders.matryoshka.ese import principal
 from embedstudy.encoders.matryoshka.layers import pooled_layers
 from embedstudy.encoders.matryoshka.losses import divergence
+from embedstudy.encoders.matryoshka.masking import hide, word_masks
 from embedstudy.encoders.matryoshka.smae import StarbucksMAE
 from embedstudy.encoders.matryoshka.training import TrainingSet
 
@@ -133,6 +134,7 @@ def test_the_other_losses_train(model, columns):
     for loss in (
         matryoshka.EspressoLoss(model, base(model), k=8),
         matryoshka.OldMatryoshka2dLoss(model, base(model), [32, 8]),
+        matryoshka.AngleMatryoshka2dLoss(model, base(model), [8]),
     ):
         model.zero_grad()
         value = loss(columns, None)
@@ -177,16 +179,53 @@ def test_the_clock_can_end_training(encoder):
     assert len(losses) > 1
 
 
-def test_masks_spare_special_tokens_and_hit_their_share(model):
-    loss = StarbucksMAE(model, [(1, 8)])
-    features = model.preprocess(["the cat sat on the mat"] * 400)
-    ids, targets = loss._masked(features, 0.4, torch.Generator().manual_seed(0))
-    hit = targets != -100
-    assert hit[:, 1:-1].float().mean() == pytest.approx(0.4, abs=0.03)
-    assert not hit[:, 0].any()
-    assert (ids[hit] == model.tokenizer.mask_token_id).all()
-    assert torch.equal(targets[hit], features["input_ids"][hit])
-    assert torch.equal(ids[~hit], features["input_ids"][~hit])
+def test_masks_take_whole_words_and_lie_one_in_the_other(model):
+    texts = ["the cats sat on the mats of heated plates"] * 300 + ["a"]
+    ids = model.preprocess(texts)["input_ids"]
+    few, many = word_masks(ids, model.tokenizer, (0.2, 0.4), torch.Generator().manual_seed(0))
+    pieces = model.tokenizer.convert_ids_to_tokens(ids[0])
+    assert (few & ~many).sum() == 0
+    assert not many[:, 0].any(), "special tokens stay"
+    for row in (*few[:300], *many[:300]):
+        for place, piece in enumerate(pieces):
+            if piece.startswith("##"):
+                assert row[place] == row[place - 1], "a word is hidden whole"
+    for mask, share in ((few, 0.2), (many, 0.4)):
+        rows = mask[:300].sum(1)
+        assert rows.max() <= round(share * len(pieces))
+        assert rows.min() >= 1
+    assert many[300].tolist() == [False, True, *[False] * (len(pieces) - 2)], "at least one piece"
+    assert not torch.equal(many[0], many[1]), "drawn anew for each text"
+
+
+def test_of_what_is_hidden_a_tenth_is_exchanged_and_a_tenth_shown(model):
+    ids = model.preprocess(["the cat sat on the mat"] * 800)["input_ids"]
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    mask[:, 2:6] = True
+    shown, targets = hide(ids, mask, model.tokenizer, torch.Generator().manual_seed(0))
+    hit = shown[mask]
+    kinds = (hit == model.tokenizer.mask_token_id), (hit == ids[mask])
+    assert kinds[0].float().mean() == pytest.approx(0.8, abs=0.03)
+    assert kinds[1].float().mean() == pytest.approx(0.1, abs=0.03)
+    assert len(hit[~kinds[0] & ~kinds[1]].unique()) > 30, "exchanged for any piece"
+    assert torch.equal(targets[mask], ids[mask])
+    assert torch.equal(shown[~mask], ids[~mask])
+    assert (targets[~mask] == -100).all()
+
+
+def test_the_decoder_reads_the_vector_and_predicts_through_the_whole_head(model):
+    loss = StarbucksMAE(model, [(1, 8)]).eval()
+    seen = []
+    loss.decoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    head, widths = loss._head, []
+    loss._head = lambda vectors, dim: widths.append((vectors.dim(), dim)) or head(vectors, dim)
+    features = model.preprocess(["the cat sat on the mat"])
+    loss(features, torch.Generator().manual_seed(0))
+    assert widths == [(3, 8), (2, 8), (3, 32)], "of the pieces, the vector, what was decoded"
+    first = loss.model[0].auto_model.encoder.layer[0]
+    for name, value in loss.decoder.named_parameters():
+        assert torch.equal(value, first.get_parameter(name)), "it starts as the first block"
+    assert seen[0].shape == (1, features["input_ids"].shape[1], 32)
 
 
 def test_the_masked_loss_reads_the_first_numbers_only(model):
@@ -232,6 +271,30 @@ def test_a_sub_model_loads_in_the_library_alone_and_is_smaller(model, tmp_path):
     ]
     assert sizes[0] < sizes[1]
     assert isinstance(SentenceTransformer(str(tmp_path / "small"))[2], torch.nn.Module)
+
+
+def test_a_sub_model_asks_with_the_prompts_of_the_whole_encoder(model, tmp_path):
+    model.prompts = {"query": "the dog on a mat ", "document": "heat "}
+    model.default_prompt_name = "query"
+    small = matryoshka.sub_model(model, (2, 32))
+    small.save(str(tmp_path / "small"))
+    loaded = SentenceTransformer(str(tmp_path / "small"), device="cpu").eval()
+    for one in (small, loaded):
+        assert one.prompts == model.prompts
+        assert one.default_prompt_name == "query"
+        for options in ({}, {"prompt_name": "document"}):
+            expected = model.encode(ANCHORS, **options)
+            assert one.encode(ANCHORS, **options) == pytest.approx(expected, abs=1e-5)
+    assert not np.allclose(model.encode(ANCHORS), model.encode(ANCHORS, prompt=""), atol=1e-3)
+
+
+def test_a_mean_is_taken_off_at_full_width_too(model):
+    pooled = pooled_layers(model, model.preprocess(ANCHORS))[1].detach().numpy()
+    for dim in (32, 6):
+        expected = (pooled - pooled.mean(0))[:, :dim]
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        found = encode(matryoshka.sub_model(model, (2, dim), mean=pooled.mean(0)), ANCHORS)
+        assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_projection_takes_the_place_of_the_first_dimensions(model):

@@ -26,7 +26,9 @@ LOSSES = {
     "pairs": lambda model, base: matryoshka.PairsLoss(model, base, [(1, 8), (1, 16)]),
     "random": lambda model, base: matryoshka.RandomPairsLoss(model, base, [(1, 8)]),
     "espresso": lambda model, base: matryoshka.EspressoLoss(model, base, k=8),
+    "blocks": lambda model, base: matryoshka.BlocksMatryoshka2dLoss(model, base, [32, 8]),
     "old": lambda model, base: matryoshka.OldMatryoshka2dLoss(model, base, [32, 8]),
+    "angle": lambda model, base: matryoshka.AngleMatryoshka2dLoss(model, base, [8]),
 }
 
 

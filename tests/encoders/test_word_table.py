@@ -1,5 +1,6 @@
 """The word table of an encoder: replaced by the tables' own compressors, trimmed, recovered."""
 
+import contextlib
 import copy
 import json
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from tiny_encoder import write_encoder
 
@@ -207,6 +209,18 @@ def test_places_without_a_word_go_first(longer):
     assert dropped == {"[unused0]", "[unused1]"}
 
 
+def test_what_the_domain_leaves_open_is_filled_in_the_order_of_the_vocabulary(longer):
+    vocabulary = longer.tokenizer.get_vocab()
+    counts = torch.zeros(len(vocabulary), dtype=torch.int64)
+    counts[vocabulary["##ing"]] = 1  # the last of the vocabulary
+    words = ["the", "cat", "dog", "sat", "on", "mat", "wing", "flow", "of", "heat", "plate"]
+    keep = word_table.kept_pieces(longer, counts, 1 - 6 / len(vocabulary))
+    kept = [word for word in words if vocabulary[word] in keep]
+    assert vocabulary["##ing"] in keep
+    assert kept == words[:-4]
+    assert kept == sorted(kept, key=vocabulary.get)
+
+
 def test_mistakes_are_one_sentence(encoder, counts, weight, tmp_path):
     with pytest.raises(InfeasibleBudget, match="single-character pieces must stay"):
         word_table.kept_pieces(encoder, counts, 0.1)
@@ -224,20 +238,65 @@ def test_mistakes_are_one_sentence(encoder, counts, weight, tmp_path):
         load_encoder(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("way", ["module", "auto_map"])
-def test_code_in_a_folder_is_never_run(encoder, counts, weight, tmp_path, way):
+def edit(folder, name, **changes):
+    """A JSON file of an encoder with other values, its keys spelled so that no search finds them."""
+    path = folder / name
+    content = (json.loads(path.read_text()) if path.is_file() else {}) | changes
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content).replace("auto_map", "auto\\u005fmap"))
+
+
+def name_module(folder, place, kind, path="9_Evil"):
+    listed = json.loads((folder / "modules.json").read_text())
+    listed[place : place + 1] = [{"idx": place, "name": str(place), "path": path, "type": kind}]
+    (folder / "modules.json").write_text(json.dumps(listed))
+
+
+def module_of_the_folder(folder):
+    name_module(folder, 1, "evil.Evil")
+
+
+def auto_map(folder):
+    edit(folder, "config.json", auto_map={"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"})
+
+
+def auto_map_of_the_tokenizer(folder):
+    named = {"AutoTokenizer": ["evil.Evil", "evil.Evil"]}
+    edit(folder, "tokenizer_config.json", auto_map=named, tokenizer_class="Evil")
+
+
+def activation(folder):
+    name_module(folder, 3, "sentence_transformers.base.modules.dense.Dense")
+    sizes = {"in_features": 32, "out_features": 32, "bias": False}
+    edit(folder, "9_Evil/config.json", **sizes, activation_function="evil.Evil")
+    save_file({"linear.weight": torch.eye(32)}, folder / "9_Evil" / "model.safetensors")
+
+
+def route(folder):
+    name_module(folder, 1, "sentence_transformers.base.modules.router.Router", "")
+    ways = {"structure": {"query": ["0_x"]}, "parameters": {"default_route": "query"}}
+    edit(folder, "router_config.json", types={"0_x": "evil.Evil"}, **ways)
+
+
+@pytest.mark.parametrize(
+    "spoil", [module_of_the_folder, auto_map, auto_map_of_the_tokenizer, activation, route]
+)
+def test_code_in_a_folder_is_never_run(encoder, counts, weight, tmp_path, monkeypatch, spoil):
     folder = tmp_path / "smaller"
     compressed(encoder, counts, weight, "rowwise").save(str(folder))
-    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    name = "modules.json" if way == "module" else "config.json"
-    content = json.loads((folder / name).read_text())
-    if way == "module":
-        content[1]["type"] = "evil.Module"
-    else:
-        content["auto_map"] = {"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}
-    (folder / name).write_text(json.dumps(content))
-    with pytest.raises(StudyError, match="would run code of its own"):
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    monkeypatch.syspath_prepend(folder)  # as in a shell that stands in the folder
+    spoil(folder)
+    with contextlib.suppress(StudyError):  # what would run is refused, or left out with a warning
         load_compressed(folder)
     assert not (tmp_path / "ran").exists()
-    with pytest.raises(StudyError, match="is no encoder, its modules.json cannot be read"):
+
+
+def test_a_folder_that_is_no_encoder_is_one_sentence(encoder, counts, weight, tmp_path):
+    with pytest.raises(StudyError, match="is no encoder, it has no modules.json"):
         load_compressed(tmp_path)
+    folder = tmp_path / "smaller"
+    compressed(encoder, counts, weight, "rowwise").save(str(folder))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(StudyError, match="holds no tokenizer, so every word would be unknown"):
+        load_compressed(folder)

@@ -2,12 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from embedstudy.encoders.core.evaluate import (
-    bm25_ndcg,
-    encoder_ndcg,
-    pair_cosines,
-    spearman,
-)
+from embedstudy.encoders.core.evaluate import bm25_ndcg, encoder_ndcg, pair_cosines
 from embedstudy.encoders.core.sets import Retrieval
 
 
@@ -72,13 +67,6 @@ def test_bm25_finds_the_words():
     documents = ["the wing of a plane", "heat of a plate", "flow"]
     sets = triple(documents, ["Plate heat?", "the flow"], [(0, 1, 1), (1, 2, 1)])
     assert bm25_ndcg(sets)[0] == 1
-
-
-def test_spearman_ranks_all_pairs_together():
-    assert spearman(np.array([0.1, 0.2, 0.9]), np.array([1, 2, 3])) == pytest.approx(100)
-    # Two subsets, each in perfect order, but on different scales.
-    both = spearman(np.array([0.8, 0.9, 0.1, 0.2]), np.array([1, 2, 3, 4]))
-    assert both == pytest.approx(-60)
 
 
 def test_pair_cosines():

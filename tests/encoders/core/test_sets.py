@@ -38,3 +38,16 @@ def test_what_is_missing_is_named(tmp_path):
         sets.retrieval("scifact", tmp_path)
     with pytest.raises(StudyError, match="no benchmark 'STS17': use one of SICK-R, STS12"):
         sets.sts_pairs("STS17", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("A dog runs.", "It's late"), ("it 's late", "a dog  runs ."), True),
+        (("A dog runs.", "It's late"), ("A dog runs.", "It was late"), False),
+        (("a", "b"), ("a", "a"), False),
+        (("straße", "x_y"), ("STRASSE", "xy"), True),
+    ],
+)
+def test_a_pair_is_the_same_turned_round_and_tokenised(one, other, same):
+    assert (sets.pair_key(*one) == sets.pair_key(*other)) == same

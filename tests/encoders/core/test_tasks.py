@@ -5,7 +5,7 @@ import pytest
 
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
-from embedstudy.encoders.core import tasks
+from embedstudy.encoders.core import sets, tasks
 from embedstudy.sources.core import beir
 
 
@@ -38,21 +38,36 @@ def test_whole_without_limits(prepared):
     assert [len(texts) for texts in tasks.load("docs").text_lists()] == [50, 50]
 
 
-def test_the_quality_of_retrieval_is_the_mean_of_its_queries(prepared):
-    task = tasks.load("docs", queries=4, documents=10)
-    values = np.array([1.0, 0.5, 0.0, 0.5])
-    assert task.quality(values) == 50
-    weights = np.array([[4, 0, 0, 0], [1, 1, 1, 1]])
-    assert task.draws(values, weights).tolist() == [100, 50]
-
-
-def test_the_quality_of_pairs_is_their_rank_correlation(prepared):
+def test_the_values_of_pairs_are_their_cosines(prepared):
     task = tasks.load("STS-B")
-    assert task.quality(np.array([0.1, 0.2, 0.9])) == pytest.approx(100)
-    assert task.draws(np.array([0.9, 0.2, 0.1]), np.ones((2, 3), int)).tolist() == [-100, -100]
     vectors = {"a": [1, 0], "b": [1, 0], "c": [1, 0], "x": [0, 1], "y": [1, 1], "z": [2, 0]}
     cosines = task.scores(lambda texts: np.array([vectors[t] for t in texts], np.float32))
     assert cosines == pytest.approx([0, 0.5**0.5, 1])
+
+
+def test_a_task_names_the_pairs_it_judges_in_any_order_and_spelling(prepared):
+    assert tasks.load("STS-B").text_pairs() == [("a", "x"), ("b", "y"), ("c", "z")]
+    assert ("ask 3", "answer 3") in tasks.load("docs").text_pairs()
+    judged = tasks.judged_pairs(["STS-B", "docs"])
+    assert len(judged) == 53
+    assert sets.pair_key(" Answer 3.", "ASK  3") in judged
+    assert sets.pair_key("answer 3", "ask 4") not in judged
+
+
+def test_the_test_split_of_a_set_judged_whole_is_a_task_of_its_own(prepared, tmp_path):
+    (tmp_path / "sick").mkdir()
+    for split in ("train", "valid", "test"):
+        pairs = {"sentence1": [split], "sentence2": ["b"], "score": [1.0]}
+        pl.DataFrame(pairs).write_parquet(tmp_path / "sick" / f"{split}.parquet")
+    assert tasks.load("SICK-R-test").text_pairs() == [("test", "b")]
+    assert len(tasks.load("SICK-R").text_pairs()) == 3
+    assert tasks.folder("SICK-R-test") == "sick"
+    assert tasks.available(["SICK-R-test"]) == ["SICK-R-test"]
+    assert tasks.modules(["SICK-R-test"]) == tasks.modules(["SICK-R"])
+    assert not tasks.is_retrieval("SICK-R-test")
+    assert "SICK-R-test" not in sets.PUBLISHED
+    with pytest.raises(StudyError, match="no task 'SICK-R-tets': did you mean 'SICK-R-test'"):
+        tasks.check("SICK-R-tets", {})
 
 
 def test_what_is_prepared_and_what_a_run_reads(prepared):

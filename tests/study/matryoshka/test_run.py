@@ -11,12 +11,15 @@ from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
 from embedstudy.core.schema import read
 from embedstudy.encoders.core import pretrained
+from embedstudy.encoders.core.encode import encode
+from embedstudy.encoders.matryoshka.submodels import pooled_model
 from embedstudy.study.engine.result import GridResult
 from embedstudy.study.engine.store import digest
 from embedstudy.study.evidence.text_evidence import TextEvidence
 from embedstudy.study.matryoshka import findings as matryoshka_findings
 from embedstudy.study.matryoshka import run as matryoshka_run
-from embedstudy.study.matryoshka.data import training_sets
+from embedstudy.study.matryoshka.cuts import cut
+from embedstudy.study.matryoshka.data import docs_pairs, training_sets
 from embedstudy.study.matryoshka.grid import matryoshka_runs, size_budget
 from embedstudy.study.matryoshka.settings import MatryoshkaSettings
 
@@ -111,13 +114,66 @@ def test_each_training_set_has_the_loss_that_fits_it(tmp_path, tiny):
         for split in ("train", "valid", "test"):
             pl.DataFrame(frame).write_parquet(tmp_path / "prepared" / name / f"{split}.parquet")
     model = pretrained.load_encoder(tiny)
-    made = training_sets(["docs", "sick", "snli"], 5, model, lambda base: base)
+    made = training_sets(["docs", "sick", "snli"], 5, [], model, lambda base: base)
     losses = [type(one.loss).__name__ for one in made]
     ranking = "MultipleNegativesRankingLoss"
     assert losses == [ranking, "CoSENTLoss", ranking]
     assert made[1].labels == [0.0, 1.0]
     assert made[2].columns == [["the cat"], ["cat"], ["dog"]]
     assert len(made[0].columns[0]) == 5
+
+
+def grid_run(method, size=(1, 8)):
+    grid = matryoshka_runs(METHODS, read(MatryoshkaSettings, SETTINGS))
+    return next(run for run in grid if (run.method, run.size) == (method, size))
+
+
+@pytest.mark.parametrize("method", ["centred", "plain_centred", "pca", "plain_pca", "map"])
+def test_a_cut_takes_off_the_mean_of_training_documents(tiny, method):
+    run, model = grid_run(method), pretrained.load_encoder(tiny)
+    pooled = pooled_model(model, 1)
+    texts = docs_pairs(20)[1]
+    mean = encode(pooled, texts).mean(0)
+    centred = encode(pooled, WORDS) - mean
+    rotated = method.endswith(("pca", "map"))  # no step: a map starts as the principal axes
+    if rotated:
+        _, _, axes = np.linalg.svd(encode(pooled, texts) - mean)
+        expected = abs(centred @ axes[:8].T)  # an axis has no sign
+    else:
+        expected = centred[:, :8]
+    expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+    found = encode(cut(run, model), WORDS)
+    found = abs(found) if rotated else found
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_trained_model_is_cut_in_two_ways_after_one_training():
+    shares = [matryoshka_run.shares(grid_run(method)) for method in ("plain", "plain_pca")]
+    assert shares[0] == shares[1]
+    assert shares[0] != matryoshka_run.shares(grid_run("mrl"))
+    assert not matryoshka_run.shares(grid_run("centred"))
+
+
+def test_a_training_depends_on_which_tasks_there_are_not_on_their_size():
+    run = grid_run("plain")
+    fewer = replace(run, tasks={"docs": {"queries": 5, "documents": 20}})
+    other = replace(run, tasks={"docs": {}, "STS-B": {}})
+    key, same, changed = (matryoshka_run.shares(one)["training"] for one in (run, fewer, other))
+    assert key == same
+    assert changed != key
+    assert "embedstudy.sources.text.stsb" in changed[1]
+
+
+def test_two_methods_are_compared_in_a_sentence_a_task():
+    scores = {f"k{i}.docs": np.array(v) for i, v in enumerate([[0.5, 0.7], [0.4, 0.6]])}
+    rows = pl.DataFrame(
+        {"key": ["k0", "k1"], "status": "ok", "label": ["SRL", "PCA"], "method": ["srl", "pca"]}
+        | {"seed": 0, "budget": size_budget((2, 96)), "family": "f", "backbone": "b"}
+    )
+    frames = rows, pl.DataFrame(scores), pl.DataFrame(), pl.DataFrame()
+    gathered = TextEvidence.of(GridResult(*frames))
+    said = matryoshka_findings.versus(gathered, [[2, 96]], [("SRL", "PCA"), ("SRL", "MRL")])
+    assert said == ["docs: SRL minus PCA: +10.00 points (+10.00 to +10.00)."]
 
 
 def test_mistakes_are_one_sentence():

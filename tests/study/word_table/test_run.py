@@ -81,6 +81,8 @@ def test_every_line_is_judged_and_smaller_than_the_whole():
     trimmed = ends[labels.index("trimmed")].result
     assert trimmed["length_growth.docs"] >= 0
     assert 0 <= trimmed["unknown.docs"] < 1
+    assert 0 < trimmed["unmet"] < 1
+    assert "unmet" not in ends[0].result
     rows = pl.DataFrame(
         [
             {"key": f"k{i}", "status": "ok"} | run.identity() | {"serve_bytes": 1}

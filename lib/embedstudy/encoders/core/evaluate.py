@@ -1,14 +1,13 @@
-"""Quality of an encoder: Spearman correlation on sentence pairs, nDCG@10 of retrieval.
+"""What the quality of an encoder is made of: cosines of sentence pairs, nDCG@10 of queries.
 
-Every figure comes with the values it is computed from, pair by pair or query by query, so that two
-encoders can be compared on the same resamples.
+The values come pair by pair or query by query, so that two encoders can be compared on the same
+resamples.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
-from scipy.stats import spearmanr
 
 from embedstudy.encoders.core.bm25 import BM25
 from embedstudy.encoders.core.sets import Retrieval
@@ -24,15 +23,6 @@ def pair_cosines(encode: Encode, pairs: pl.DataFrame) -> np.ndarray:
     sentences = pl.concat([pairs["sentence1"], pairs["sentence2"]]).to_list()
     first, second = np.split(unit(encode(sentences).astype(np.float64)), 2)
     return (first * second).sum(axis=1)
-
-
-def spearman(cosines: np.ndarray, scores: np.ndarray) -> float:
-    """Rank correlation × 100, over all pairs at once.
-
-    For STS 2012 to 2016 that is one correlation over the year's subsets together ("all" in SentEval),
-    as in MTEB and the published figures, not a mean over subsets.
-    """
-    return 100 * float(spearmanr(cosines, scores).statistic)
 
 
 def encoder_ndcg(encode: Encode, sets: Retrieval, k: int = 10) -> np.ndarray:

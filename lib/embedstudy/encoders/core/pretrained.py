@@ -57,13 +57,7 @@ def load_encoder(path: Path | str, device: str = "cpu") -> SentenceTransformer:
         device: where the encoder goes, as torch names it.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise StudyError(f"There is no folder {path}: name one that holds an encoder.")
-    if not (path / "modules.json").is_file():
-        raise StudyError(
-            f"{path} is no encoder, it has no modules.json: name a folder that "
-            "SentenceTransformer.save wrote."
-        )
+    check_folder(path)
     logging.disable_progress_bar()  # a bar for a file that is read in a tenth of a second
     try:
         encoder = SentenceTransformer(
@@ -73,16 +67,32 @@ def load_encoder(path: Path | str, device: str = "cpu") -> SentenceTransformer:
             model_kwargs={"dtype": torch.float32},
         )
     except Exception as error:  # libraries raise whatever a damaged file makes them raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise StudyError(
-            f"{path} cannot be loaded as an encoder ({reason}): save it again with "
-            "SentenceTransformer.save."
-        ) from error
-    _check_tokenizer(encoder, path)
+        raise unreadable(path, error) from error
+    check_tokenizer(encoder, path)
     return encoder.eval()
 
 
-def _check_tokenizer(encoder: SentenceTransformer, path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """Raise ``StudyError`` unless ``SentenceTransformer.save`` may have written the folder."""
+    if not path.is_dir():
+        raise StudyError(f"There is no folder {path}: name one that holds an encoder.")
+    if not (path / "modules.json").is_file():
+        raise StudyError(
+            f"{path} is no encoder, it has no modules.json: name a folder that "
+            "SentenceTransformer.save wrote."
+        )
+
+
+def unreadable(path: Path, error: Exception) -> StudyError:
+    """What to raise where the library could not load the encoder at ``path``."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+    return StudyError(
+        f"{path} cannot be loaded as an encoder ({reason}): save it again with "
+        "SentenceTransformer.save."
+    )
+
+
+def check_tokenizer(encoder: SentenceTransformer, path: Path) -> None:
     """Raise ``StudyError`` if no word has a piece: without its file, the library makes an empty one."""
     if not isinstance(encoder[0], Transformer):
         return

@@ -3,6 +3,7 @@
 What there is, and how each is judged, its own module in ``sources.text`` says.
 """
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -18,17 +19,23 @@ from embedstudy.sources.core.text_sets import (
 )
 
 __all__ = [
+    "HELD_OUT",
     "PUBLISHED",
     "STS",
     "Retrieval",
     "one_to_one",
+    "pair_key",
     "retrieval",
     "split",
     "sts_pairs",
 ]
 
-# benchmark -> (prepared set, splits scored together); published figures score SICK as a whole
+# Published figures score some sets as a whole, their training split included. What is trained on that
+# split is judged by the test split alone, which is a benchmark of its own name: SICK-R-test.
+HELD_OUT = {f"{name}-test": name for name, one in task_sets().items() if "train" in one.pairs}
+# benchmark -> (prepared set, splits scored together)
 STS = {name: (one.folder, list(one.pairs)) for name, one in task_sets().items() if one.pairs}
+STS |= {name: (STS[whole][0], ["test"]) for name, whole in HELD_OUT.items()}
 # Spearman x 100, and nDCG@10 x 100, that MTEB publishes for all-MiniLM-L6-v2.
 PUBLISHED = {name: one.published for name, one in task_sets().items() if one.published is not None}
 
@@ -54,3 +61,15 @@ def retrieval(name: str, prepared: Path | None = None) -> Retrieval:
 def split(name: str, part: str, prepared: Path | None = None) -> pl.DataFrame:
     """A split of a prepared set, as it was prepared."""
     return read_split((prepared or paths.PREPARED) / name, part)
+
+
+def pair_key(one: str, other: str) -> frozenset[str]:
+    """What two pairs of texts have in common if they are the same pair.
+
+    Their order, case, white space and punctuation do not count: sets repeat each other's pairs turned
+    round and tokenised.
+
+    >>> pair_key("A dog isn't here.", "Cats") == pair_key("cats", "a dog is n't here")
+    True
+    """
+    return frozenset(re.sub(r"[\W_]+", "", text.casefold()) for text in (one, other))

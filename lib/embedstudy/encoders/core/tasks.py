@@ -1,8 +1,8 @@
 """What encoders and codes are judged by, under one interface: retrieval and sentence similarity.
 
-A task gives a value for every example (nDCG@10 of a query, the cosine of a pair) and one quality for
-all of them, times 100 (mean nDCG@10, Spearman's rank correlation). The values of an example are what
-pairs two models in a comparison.
+A task gives a value for every example: nDCG@10 of a query, the cosine of a pair. What is made of the
+values of all (their mean, their rank correlation with human scores) the evidence says, which pairs two
+models by them.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,7 @@ from embedstudy.core import paths
 from embedstudy.core.errors import StudyError, nearest
 from embedstudy.core.seeding import numpy_generator
 from embedstudy.encoders.core import sets
-from embedstudy.encoders.core.evaluate import Encode, encoder_ndcg, pair_cosines, spearman
-from embedstudy.measure.significance import weighted_mean, weighted_spearman
+from embedstudy.encoders.core.evaluate import Encode, encoder_ndcg, pair_cosines
 from embedstudy.sources.core import text_sets
 from embedstudy.sources.core.text_sets import TextSet, task_sets
 
@@ -39,13 +38,12 @@ class RetrievalTask:
         """nDCG@10 of each query, float64 [queries]."""
         return encoder_ndcg(encode, self.sets)
 
-    def quality(self, scores: np.ndarray) -> float:
-        """Mean nDCG@10 × 100."""
-        return 100 * float(np.mean(scores))
-
-    def draws(self, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """``quality`` on each bootstrap sample: [resamples]."""
-        return 100 * weighted_mean(scores, weights)
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Each query with each of its right documents."""
+        queries = self.sets.queries.select(query="id", asked="text")
+        documents = self.sets.corpus.select(document="id", found="text")
+        right = self.sets.qrels.join(queries, on="query").join(documents, on="document")
+        return right.select("asked", "found").rows()
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,9 @@ class StsTask:
         """The cosine of each pair, float64 [pairs]."""
         return pair_cosines(encode, self.pairs)
 
-    def quality(self, scores: np.ndarray) -> float:
-        """Spearman's correlation of cosines with human scores, × 100."""
-        return spearman(scores, self.pairs["score"].to_numpy())
-
-    def draws(self, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """``quality`` on each bootstrap sample: [resamples]."""
-        return 100 * weighted_spearman(scores, self.pairs["score"].to_numpy(), weights)
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """The two sentences of each pair."""
+        return self.pairs.select("sentence1", "sentence2").rows()
 
 
 Task = RetrievalTask | StsTask
@@ -78,7 +72,7 @@ Task = RetrievalTask | StsTask
 
 def is_task(name: str) -> bool:
     """Whether a module of ``sources.text`` declares the task, or its folder is prepared."""
-    return text_sets.find_task(name) is not None
+    return _find(name) is not None
 
 
 def is_retrieval(name: str) -> bool:
@@ -86,10 +80,15 @@ def is_retrieval(name: str) -> bool:
     return _set(name).retrieval is not None
 
 
+def _find(name: str) -> TextSet | None:
+    """The set behind a task, or behind the task that it is the test split of."""
+    return text_sets.find_task(sets.HELD_OUT.get(name, name))
+
+
 def _set(name: str) -> TextSet:
-    found = text_sets.find_task(name)
+    found = _find(name)
     if found is None:
-        hint = nearest(name, [*task_sets(), *text_sets.prepared_names()])
+        hint = nearest(name, [*task_sets(), *sets.HELD_OUT, *text_sets.prepared_names()])
         raise StudyError(
             f"There is no task {name!r}: {hint} A set in BEIR's format becomes one by "
             f"`python -m embedstudy.sources.official beir --name {name} --from DIR`."
@@ -143,6 +142,11 @@ def load(name: str, **limits: int) -> Task:
         return StsTask(name, sets.sts_pairs(name))
     whole = one.retrieval(paths.PREPARED / one.folder)
     return RetrievalTask(name, _subset(name, whole, **limits) if one.one_to_one else whole)
+
+
+def judged_pairs(names: Iterable[str]) -> set[frozenset[str]]:
+    """The key (``sets.pair_key``) of every pair of texts that whole tasks judge: not to be trained on."""
+    return {sets.pair_key(*pair) for name in names for pair in load(name).text_pairs()}
 
 
 def _subset(

@@ -1,17 +1,20 @@
 """One encoder, many sizes: losses that train its first layers and dimensions, and its sub-models."""
 
-from embedstudy.encoders.matryoshka.ese import EspressoLoss
-from embedstudy.encoders.matryoshka.losses import (
+from embedstudy.encoders.matryoshka.drawn import (
+    AngleMatryoshka2dLoss,
+    BlocksMatryoshka2dLoss,
     OldMatryoshka2dLoss,
-    PairsLoss,
-    RandomPairsLoss,
-    StarbucksLoss,
 )
+from embedstudy.encoders.matryoshka.ese import EspressoLoss
+from embedstudy.encoders.matryoshka.losses import PairsLoss, RandomPairsLoss, StarbucksLoss
+from embedstudy.encoders.matryoshka.maps import trained_axes
 from embedstudy.encoders.matryoshka.smae import StarbucksMAE, pretrain
 from embedstudy.encoders.matryoshka.submodels import Size, sub_model
 from embedstudy.encoders.matryoshka.training import TrainingSet, train
 
 __all__ = [
+    "AngleMatryoshka2dLoss",
+    "BlocksMatryoshka2dLoss",
     "EspressoLoss",
     "OldMatryoshka2dLoss",
     "PairsLoss",
@@ -23,4 +26,5 @@ __all__ = [
     "pretrain",
     "sub_model",
     "train",
+    "trained_axes",
 ]

@@ -1,5 +1,7 @@
 """The first layers and numbers of an encoder as an encoder of its own, which any library loads."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
@@ -32,7 +34,8 @@ def sub_model(
     """A copy with the first layers only, whose vectors are the first ``dim`` numbers, of unit length.
 
     The projection is a ``Dense`` module without activation, as ``SentenceTransformer`` does not store
-    ``truncate_dim``; so plain ``SentenceTransformer(path)`` loads what ``save`` wrote.
+    ``truncate_dim``; so plain ``SentenceTransformer(path)`` loads what ``save`` wrote. Texts get the
+    prompts that the whole encoder puts before them.
 
     Args:
         model: the encoder; its modules are a transformer, pooling, and perhaps normalisation.
@@ -41,13 +44,29 @@ def sub_model(
         mean: what is taken off before, float32 [width].
     """
     check_size(model, size)
-    depth, dim = size
+    pooled = pooled_model(model, size[0])
+    width = pooled[0].auto_model.config.hidden_size
+    modules = [pooled[0], pooled[1]]
+    if size[1] < width or axes is not None or mean is not None:
+        modules.append(_projection(width, size[1], axes, mean))
+    return _with_modules(model, [*modules, Normalize()])
+
+
+def pooled_model(model: SentenceTransformer, depth: int) -> SentenceTransformer:
+    """A copy with the first ``depth`` blocks that ends with pooling: its vectors are not normalised."""
     smaller = first_layers(model, depth)
-    width = smaller[0].auto_model.config.hidden_size
-    modules = [smaller[0], smaller[1]]
-    if dim < width or axes is not None:
-        modules.append(_projection(width, dim, axes, mean))
-    return SentenceTransformer(modules=[*modules, Normalize()], device=str(model.device)).eval()
+    return _with_modules(model, [smaller[0], smaller[1]])
+
+
+def _with_modules(model: SentenceTransformer, modules: Sequence[nn.Module]) -> SentenceTransformer:
+    """An encoder of other modules that is asked as ``model`` is: with its prompts, on its device."""
+    return SentenceTransformer(
+        modules=list(modules),
+        device=str(model.device),
+        prompts=dict(model.prompts),
+        default_prompt_name=model.default_prompt_name,
+        similarity_fn_name=model.similarity_fn_name,
+    ).eval()
 
 
 def _projection(width: int, dim: int, axes: np.ndarray | None, mean: np.ndarray | None) -> Dense:

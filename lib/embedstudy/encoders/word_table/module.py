@@ -1,7 +1,6 @@
 """An encoder whose word table is a compressed one, in a form that SentenceTransformer saves and loads."""
 
 import copy
-import json
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +10,7 @@ from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import nn
 
 from embedstudy.core.errors import StudyError
+from embedstudy.encoders.core.pretrained import check_folder, check_tokenizer, unreadable
 from embedstudy.tables.core import artefact
 from embedstudy.tables.core.base import Table
 
@@ -73,36 +73,26 @@ class WordTableTransformer(Transformer):
 def load_compressed(path: Path | str) -> SentenceTransformer:
     """The encoder in a folder, compressed or plain, in float32, for evaluation.
 
-    Runs no code from the folder: ``StudyError`` is raised if its modules are others than those of the
-    library and ``WordTableTransformer``, or a configuration names code of its own.
+    Runs no code from the folder: the library is handed ``WordTableTransformer`` instead of being told
+    to trust what the folder names, and refuses every other class that is not its own. Raises
+    ``StudyError`` for a folder that it does not load.
     """
-    _check_no_code(Path(path))
-    return SentenceTransformer(
-        str(path),
-        device="cpu",
-        trust_remote_code=True,  # the library's condition for a module class of ours
-        local_files_only=True,
-        model_kwargs={"dtype": torch.float32},
-    ).eval()
-
-
-def _check_no_code(path: Path) -> None:
+    check_folder(Path(path))
     ours = f"{WordTableTransformer.__module__}.{WordTableTransformer.__qualname__}"
     try:
-        types = [module["type"] for module in json.loads((path / "modules.json").read_text())]
-        configs = [file for file in path.rglob("*.json") if "auto_map" in file.read_text()]
-    except (OSError, ValueError, TypeError, KeyError):
-        raise StudyError(
-            f"{path} is no encoder, its modules.json cannot be read: name a folder that "
-            "SentenceTransformer.save wrote."
-        ) from None
-    foreign = [one for one in types if one != ours and not one.startswith("sentence_transformers.")]
-    foreign += [file.name for file in configs if file.name != "tokenizer.json"]
-    if foreign:
-        raise StudyError(
-            f"{path} would run code of its own ({foreign[0]}): load it with SentenceTransformer if "
-            "you trust it."
+        encoder = SentenceTransformer._load_with_module_classes(
+            str(path),
+            {ours: WordTableTransformer},
+            device="cpu",
+            local_files_only=True,
+            model_kwargs={"dtype": torch.float32},
         )
+    except StudyError:
+        raise
+    except Exception as error:  # libraries raise whatever a damaged file makes them raise
+        raise unreadable(Path(path), error) from error
+    check_tokenizer(encoder, Path(path))
+    return encoder.eval()
 
 
 def word_table(encoder: SentenceTransformer) -> nn.Embedding:

@@ -25,7 +25,11 @@ def kept_pieces(encoder: SentenceTransformer, counts: Tensor, share: float) -> l
 
     Special tokens and pieces of a single character, with and without the mark ##, are kept whatever
     their frequency; places of a vocabulary that were never given a word (``[unused7]``), which no text
-    can yield, go first.
+    can yield, go first. Of equally frequent pieces, most of all those that the domain never uses, the
+    one with the lower id stays: BERT's vocabulary lists its words from the most frequent to the rarest
+    of the corpus it was made from, so what the domain leaves open is filled by general frequency. (Of
+    the pieces that 4,000 texts of docs and reviews never use, those that STS-B does have the lower id in
+    75 % of comparisons with those that it does not; the shorter spelling tells nothing.)
 
     Args:
         encoder: with its trained word table.

@@ -27,6 +27,25 @@ def primary(evidence: TextEvidence, sizes: list[Size], rival: str) -> pl.DataFra
     return pl.DataFrame(lines).sort("dataset", "quality", descending=[False, True])
 
 
+def versus(evidence: TextEvidence, sizes: list[Size], pairs: list[tuple[str, str]]) -> list[str]:
+    """One sentence a task and pair of methods: quality over ``sizes``, the first minus the second.
+
+    Pairs with a method that has no finished run at these sizes are left out.
+    """
+    rows = evidence.ok.filter(pl.col("budget").is_in([size_budget(tuple(s)) for s in sizes]))
+    said = []
+    for left, right in pairs:
+        for (dataset,), group in rows.group_by("dataset", maintain_order=True):
+            sides = [group.filter(pl.col("label") == label) for label in (left, right)]
+            effect = evidence.effect(*sides)
+            if effect is not None:
+                said.append(
+                    f"{dataset}: {left} minus {right}: {POINTS.signed(effect.effect)} points "
+                    f"({POINTS.signed(effect.low)} to {POINTS.signed(effect.high)})."
+                )
+    return said
+
+
 def by_size(rows: pl.DataFrame) -> pl.DataFrame:
     """Mean quality of every method, a column a size. ``rows``: one a run and task."""
     named = rows.with_columns(

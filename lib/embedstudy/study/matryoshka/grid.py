@@ -5,7 +5,10 @@ from embedstudy.study.matryoshka.settings import MatryoshkaSettings
 from embedstudy.study.matryoshka.types import MatryoshkaRun
 
 FAMILY = "matryoshka"
-_SMALLER_ONLY = ("separate", "truncate", "random_dims", "pca")  # at full size: the encoder
+# At full size these are the encoder or the plainly trained one, but for a mean or a rotation.
+_SMALLER_ONLY = (
+    "separate", "truncate", "centred", "random_dims", "pca", "map", "plain_centred", "plain_pca"
+)  # fmt: skip
 
 _WHOLE = 22_713_216  # parameters of all-MiniLM-L6-v2
 _BLOCK = 1_774_464  # of one of its six blocks

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embedstudy.core.rules import COUNT, SEED, Number, setting
+from embedstudy.core.rules import COUNT, RESAMPLES, SEED, Several, setting
 from embedstudy.study.encoder.settings import TASKS
 from embedstudy.study.matryoshka.types import MatryoshkaTraining
 
@@ -17,10 +17,10 @@ class MatryoshkaSettings:
         TASKS, factory=lambda: {"docs": {"queries": 50, "documents": 100}}
     )
     sizes: list[list[int]] = setting(
-        [[COUNT]], factory=lambda: [list(s) for s in _SIZES]
+        Several([COUNT]), factory=lambda: [list(s) for s in _SIZES]
     )  # trained
-    judged: list[list[int]] = setting([[COUNT]], factory=lambda: [[2, 96], [6, 384]])
-    seeds: list[int] = setting([SEED], factory=lambda: [0])
+    judged: list[list[int]] = setting(Several([COUNT]), factory=lambda: [[2, 96], [6, 384]])
+    seeds: list[int] = setting(Several(SEED), factory=lambda: [0])
     train: MatryoshkaTraining = MatryoshkaTraining()
     length: int = setting(COUNT, 24)  # tokens that texts are cut to
-    resamples: int = setting(Number(2, whole=True), 200)
+    resamples: int = setting(RESAMPLES, 200)

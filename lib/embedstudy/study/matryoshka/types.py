@@ -19,6 +19,7 @@ class MatryoshkaTraining:
     pairs: int = setting(COUNT, 200)  # training pairs of docs
     principal: int = setting(COUNT, 100)  # documents that PCA is fitted on
     pretrain: int = setting(Number(0, whole=True), 0)  # steps of masked auto-encoding
+    map_steps: int = setting(Number(0, whole=True), 0)  # of a linear map on the untrained encoder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,16 +103,21 @@ def _fit(run: WordTableRun, encoder: SentenceTransformer, counts: torch.Tensor) 
     return table
 
 
-def _smaller(
+def _save_smaller(
     run: WordTableRun, encoder: SentenceTransformer, texts: list[str], folder: Path
-) -> SentenceTransformer:
-    """The encoder that the run is about, saved in ``folder``."""
+) -> dict[str, float]:
+    """Save the encoder that the run is about in ``folder``; what there is to say of it.
+
+    ``unmet``: the share of a trimmed vocabulary that the domain's texts never use.
+    """
     if run.method == "full":
         encoder.save(str(folder))
-        return encoder
+        return {}
     counts = words.piece_counts(encoder, texts)
     if run.method == "trim":
-        return words.trim(encoder, words.kept_pieces(encoder, counts, run.budget), folder)
+        keep = words.kept_pieces(encoder, counts, run.budget)
+        words.trim(encoder, keep, folder)
+        return {"unmet": (counts[keep] == 0).double().mean().item()}
     torch.manual_seed(derive(run.seed, "word table"))
     changed = words.replace_word_table(encoder, _fitted(run, encoder, counts))
     if run.recovery.steps:
@@ -120,7 +125,7 @@ def _smaller(
         teacher = vectors(pretrained.MINILM, queries)
         words.recover(changed, queries, teacher, seed=run.seed, **asdict(run.recovery))
     changed.save(str(folder))
-    return changed
+    return {}
 
 
 def _recovery_texts(run: WordTableRun) -> list[str]:
@@ -173,13 +178,13 @@ def work(run: WordTableRun, progress: Progress) -> Outcome:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "encoder"
-        _smaller(run, encoder, texts, folder)
+        said = _save_smaller(run, encoder, texts, folder)
         seconds = time.perf_counter() - started
         size = _disk_bytes(folder)
         served = load_compressed(folder)
     served.max_seq_length = run.length
     full = sum(p.numel() * 4 for p in encoder.parameters())
-    result, values = {"serve_bytes": size, "full_bytes": full}, {}
+    result, values = {"serve_bytes": size, "full_bytes": full} | said, {}
     for number, (name, limits) in enumerate(run.tasks.items()):
         progress((1 + number) / (1 + len(run.tasks)), name)
         task = tasks.load(name, **limits)

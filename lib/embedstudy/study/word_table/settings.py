@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embedstudy.core.rules import COUNT, SEED, Mapping, Number, setting
+from embedstudy.core.rules import COUNT, RESAMPLES, SEED, Mapping, Several, setting
 from embedstudy.study.encoder.settings import TASKS
 from embedstudy.study.word_table.types import Steps
 
@@ -19,5 +19,5 @@ class WordTableSettings:
     length: int = setting(COUNT, 24)
     fit: Steps = Steps()
     recovery: Steps = Steps(steps=5, batch=8, lr=0.003)
-    seeds: list[int] = setting([SEED], factory=lambda: [0])
-    resamples: int = setting(Number(2, whole=True), 200)
+    seeds: list[int] = setting(Several(SEED), factory=lambda: [0])
+    resamples: int = setting(RESAMPLES, 200)
