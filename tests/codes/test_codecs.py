@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from vectors import CORPUS, DIM, QUERIES, TRAIN
+from vectors import CORPUS, DIM, QUERIES, TRAIN, clustered
 
 from embedstudy import codes
 from embedstudy.codes.base import bytes_per_vector
@@ -12,11 +12,12 @@ from embedstudy.core.errors import InfeasibleBudget, StudyError
 def every_codec():
     """One of each kind and size that fits 32 dimensions, by its name and bytes."""
     sizes = (64, 32, 16, 8, 4, 2)
-    listed = [codec for size in sizes for codec in codes.candidates(DIM, size)]
+    listed = [codec for n in sizes for codec in codes.candidates(DIM, n, opq_iterations=3)]
     listed += [*codes.integer_rules(), codes.Rescored(codes.build("itq", {}), codes.Integer())]
-    listed.append(codes.build("recurrent", {"width": 16, "levels": 2, "steps": 3}))
     kept = {codec.name: codec for codec in listed if "recurrent" not in codec.name}
-    return [*kept.values(), listed[-1]]
+    small = {"width": 16, "levels": 2, "steps": 3}
+    trained = [codes.build("recurrent", small), codes.build("bebr", small | {"hidden": 32})]
+    return [*kept.values(), *trained]
 
 
 CODECS = every_codec()
@@ -44,6 +45,43 @@ def test_only_codecs_that_say_so_depend_on_the_seed(codec):
         codes.build(**codes.spec(codec)).fit(TRAIN, seed=seed).encode(CORPUS) for seed in (1, 2)
     )
     assert np.array_equal(first, second) != codec.random
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_only_codecs_that_say_so_learn_from_their_training_vectors(codec):
+    found = []
+    for train in (TRAIN, 0.7 * clustered(600, seed=7)):
+        fitted = codes.build(**codes.spec(codec)).fit(train, seed=1)
+        encoded = fitted.encode(CORPUS)
+        found.append((encoded.tobytes(), fitted.search(QUERIES, encoded, 10).tobytes()))
+    assert (found[0] != found[1]) == codec.learns
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_a_codec_is_restored_from_what_fitting_left(codec):
+    codec.fit(TRAIN, seed=1)
+    again = codes.build(**codes.spec(codec))
+    for old, new in zip(codec.stages(), again.stages(), strict=True):
+        if not old.slow_to_fit:
+            new.fit(TRAIN, seed=1)
+        new.restored(old.codebooks, dim=DIM, trained_on=len(TRAIN))
+    again.restored(codec.codebooks, dim=DIM, trained_on=len(TRAIN))
+    encoded = codec.encode(CORPUS)
+    assert np.array_equal(again.encode(CORPUS), encoded)
+    assert np.array_equal(again.search(QUERIES, encoded, 10), codec.search(QUERIES, encoded, 10))
+    assert again.train_per_centroid() == codec.train_per_centroid()
+
+
+def test_training_vectors_a_centroid_are_counted():
+    first = codes.build("pq", {"parts": 4, "bits": 4})
+    assert first.fit(TRAIN).train_per_centroid() == 600 / 16
+    assert codes.build("opq", {"parts": 4}).fit(TRAIN).train_per_centroid() == 600 / 256
+    assert codes.build("rq", {"levels": 2}).fit(TRAIN).train_per_centroid() == 600 / 256
+    both = codes.Rescored(first, codes.build("pq", {"parts": 4}))
+    assert both.fit(TRAIN).train_per_centroid() == 600 / 256
+    assert codes.Integer().fit(TRAIN).train_per_centroid() is None
+    most = codes.build("pq", {"parts": 8, "bits": 4}).fit(np.tile(TRAIN, (8, 1)))
+    assert most.train_per_centroid() == 256, "of 300, as faiss takes no more"
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

@@ -24,8 +24,8 @@ LISTED = [
     ("pq", {"parts": 1}),
     ("pq", {"parts": 8}),
     ("pq", {"parts": 16, "bits": 4}),
-    ("opq", {"parts": 8}),
-    ("opq", {"parts": 16, "bits": 4}),
+    ("opq", {"parts": 8, "iterations": 3}),
+    ("opq", {"parts": 16, "bits": 4, "iterations": 3}),
     ("rq", {"levels": 3}),
 ]
 WHOLE = [

@@ -1,5 +1,6 @@
 """For each kind of codec, what only the true algorithm gives."""
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from vectors import CORPUS, DIM, QUERIES, TRAIN
 from embedstudy import codes
 from embedstudy.codes import quantisers, recurrent, rotation
 from embedstudy.codes.binary import hamming
+from embedstudy.codes.shortlist import one_thread
 from embedstudy.measure import retrieval
 
 
@@ -36,14 +38,14 @@ def test_int8_and_binary_codes_are_those_of_sentence_transformers():
 
 def test_without_rounding_values_rank_as_floats_and_raw_codes_do_not():
     exact = retrieval.search(retrieval.inner_product, QUERIES, CORPUS, 10)
-    values = fitted("integer", rounding=False)
+    values = fitted("integer", rounding="none")
     assert np.array_equal(values.search(QUERIES, values.encode(CORPUS), 10), exact)
-    raw = fitted("integer", rounding=False, scoring="codes")
+    raw = fitted("integer", rounding="none", scoring="codes")
     assert not np.array_equal(raw.search(QUERIES, raw.encode(CORPUS), 10), exact)
 
 
 def test_raw_codes_weigh_dimensions_by_their_inverse_squared_steps():
-    codec = fitted("integer", rounding=False, scoring="codes")
+    codec = fitted("integer", rounding="none", scoring="codes")
     start, step = codec.codebooks["start"], codec.codebooks["step"]
     shifted = [(x - start) / step - 128.5 for x in (QUERIES, CORPUS)]
     assert codec.score(QUERIES, codec.encode(CORPUS)) == pytest.approx(
@@ -151,6 +153,24 @@ def test_opq_rotates_to_a_smaller_error():
     matrix = turned.codebooks["rotation"]
     assert matrix @ matrix.T == pytest.approx(np.eye(DIM), abs=1e-4)
     assert error(turned) < 0.9 * error(plain)
+
+
+def test_opq_has_the_rotation_of_faiss_with_its_own_iterations():
+    codec = quantisers.OPQ(4, 4).fit(TRAIN, seed=3)
+    matrix, inner = faiss.OPQMatrix(DIM, 4), faiss.ProductQuantizer(DIM, 4, 4)
+    quantisers._seed(inner.cp, 3)
+    matrix.pq = inner
+    with one_thread():
+        matrix.train(TRAIN)
+    matrix.pq = None
+    theirs = faiss.vector_to_array(matrix.A).reshape(DIM, DIM)
+    assert np.array_equal(codec.codebooks["rotation"], theirs.T)
+    fewer = quantisers.OPQ(4, 4, iterations=2).fit(TRAIN, seed=3)
+    assert not np.array_equal(fewer.codebooks["rotation"], theirs.T)
+
+
+def test_codebooks_are_learned_from_as_many_vectors_as_faiss_takes():
+    assert faiss.ClusteringParameters().max_points_per_centroid == quantisers._SAMPLE
 
 
 def test_rq_adds_up_one_centroid_a_level():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from embedstudy.codes.base import Codec, bytes_per_vector
+from embedstudy.codes.bebr import BEBR
 from embedstudy.codes.binary import Binary, Rescored
 from embedstudy.codes.projection import REDUCTIONS, Projected
 from embedstudy.codes.quantisers import OPQ, PQ, RQ
@@ -37,6 +38,7 @@ CODECS: dict[str, type[Codec]] = {
         OPQ,
         RQ,
         Recurrent,
+        BEBR,
         Rescored,
     )
 }
@@ -74,14 +76,16 @@ def build(method: str, options: dict) -> Codec:
         raise StudyError(f"Codec '{method}': {error}.") from error
 
 
-def candidates(dim: int, bytes_per_vector: int) -> list[Codec]:
+def candidates(dim: int, bytes_per_vector: int, *, opq_iterations: int = 50) -> list[Codec]:
     """Codecs, not yet fitted, whose code of a ``dim``-dimensional vector uses 90 % to 100 % of
     ``bytes_per_vector``.
 
     Codebooks come on top, as their share depends on the number of vectors (``bytes_per_vector`` of a
     codec and its codes). More bytes than fp32 needs are treated as fp32's. Residual quantisation is left
     out above 24 bytes, product quantisation where its parts would be narrower than 8 dimensions (2 for
-    parts of 4 bits). Integers come in their best rule; ``integer_rules`` lists the others.
+    parts of 4 bits). Integers come in their best rule; ``integer_rules`` lists the others. ``BEBR``,
+    which trains networks, is not among them. ``opq_iterations`` are those of ``OPQ``, the slowest of
+    these to fit.
 
     Raises ``InfeasibleBudget`` below one byte, ``StudyError`` for a number of dimensions below one.
     """
@@ -92,20 +96,33 @@ def candidates(dim: int, bytes_per_vector: int) -> list[Codec]:
             f"The smallest codec needs 1 byte a vector, the budget is {bytes_per_vector}."
         )
     budget = min(int(bytes_per_vector), 4 * dim)
-    every = [*_whole(), *_signs(dim, budget), *_projected(dim, budget), *_learned(dim, budget)]
+    learned = _learned(dim, budget, opq_iterations)
+    every = [*_whole(), *_signs(dim, budget), *_projected(dim, budget), *learned]
     return [codec for codec in every if _LEAST_USE * budget <= codec.code_bytes(dim) <= budget]
 
 
-def integer_rules() -> list[Integer]:
-    """8-bit integers by every scoring rule that libraries use, and their unrounded controls."""
-    rules = ("values", "codes", "own-codes", "float-codes")
+def integer_rules() -> list[Codec]:
+    """8-bit integers by each rule that a codec of ``Integer`` knows, and their unrounded controls.
+
+    Those of sentence-transformers 6.2 are here as its search helpers apply them, alone and with short
+    lists of 2 k and 4 k rescored: ``codes`` with usearch, ``unsigned-codes`` with faiss. Those of
+    usearch, which casts floats itself, are ``unit`` ranges rounded towards zero, by inner product and
+    by its default, the cosine.
+    """
+    rules = ("values", "codes", "unsigned-codes", "own-codes", "float-codes")
+    usearch = {"ranges": "unit", "scoring": "codes", "rounding": "zero"}
     return [
         *(Integer(scoring=rule) for rule in rules),
-        *(Integer(scoring=rule, calibrate="corpus") for rule in rules),
+        *(
+            Rescored(Integer(scoring=rule), factor=factor)
+            for rule in ("codes", "unsigned-codes")
+            for factor in (2, 4)
+        ),
         Integer(scoring="codes", cosine=True),
         *(Integer(ranges=ranges, scoring="codes") for ranges in ("global", "unit")),
         *(Integer(ranges=ranges) for ranges in ("global", "unit")),
-        *(Integer(scoring=rule, rounding=False) for rule in rules),
+        *(Integer(**usearch, cosine=cosine) for cosine in (False, True)),
+        *(Integer(scoring=rule, rounding="none") for rule in rules),
     ]
 
 
@@ -118,6 +135,7 @@ def _whole() -> Iterator[Codec]:
         yield Binary(threshold, queries="codes")
         yield Binary(threshold)
         yield Binary(threshold, levels="means")
+    yield Rescored(Binary(queries="codes"))  # as published: bits list, float queries rank
 
 
 def _signs(dim: int, budget: int) -> Iterator[Codec]:
@@ -143,12 +161,12 @@ def _projected(dim: int, budget: int) -> Iterator[Codec]:
         )
 
 
-def _learned(dim: int, budget: int) -> Iterator[Codec]:
+def _learned(dim: int, budget: int, opq_iterations: int) -> Iterator[Codec]:
     for bits, width in _LEAST_WIDTH.items():
         most = min(8 * budget // bits, dim // width)
         parts = max((p for p in range(1, most + 1) if dim % p == 0), default=None)
         if parts is not None:
-            yield from (PQ(parts, bits), OPQ(parts, bits))
+            yield from (PQ(parts, bits), OPQ(parts, bits, iterations=opq_iterations))
     if budget <= _RQ_LEVELS:
         yield RQ(budget)
     yield from (

@@ -28,9 +28,12 @@ class Codec:
     method: str  # the name of the family, as in the registry
     unit_length = False  # are decoded vectors scaled to length 1?
     symmetric = False  # are queries coded as documents are, before they are compared?
+    slow_to_fit = False  # seconds and more, so that equal fits are worth keeping
+    scoring_options: tuple[str, ...] = ()  # options that fitting does not depend on
 
     def __init__(self) -> None:
         self.dim: int | None = None
+        self.trained_on = 0  # vectors that ``fit`` was given
         self.codebooks: dict[str, np.ndarray] = {}
 
     def options(self) -> dict:
@@ -43,6 +46,22 @@ class Codec:
     def random(self) -> bool:
         """Does fitting draw at random, so that seeds differ?"""
         return False
+
+    @property
+    def learns(self) -> bool:
+        """Does a ranking depend on the training vectors?"""
+        return True
+
+    def stages(self) -> tuple["Codec", ...]:
+        """The codecs that are fitted each by itself: this one, or those it is put together from."""
+        return (self,)
+
+    def train_per_centroid(self) -> float | None:
+        """Training vectors for each centroid of a codebook; None where none is learned.
+
+        faiss warns below 39 (``ClusteringParameters.min_points_per_centroid``).
+        """
+        return None
 
     @property
     def name(self) -> str:
@@ -78,10 +97,24 @@ class Codec:
         if not len(train):
             raise StudyError(f"{self.name} has no training vectors: give at least one.")
         self.check_dim(train.shape[1])
-        self.dim = train.shape[1]
-        self.codebooks = {}
+        self.restored({}, dim=train.shape[1], trained_on=len(train))
         self._fit(train, seed)
         return self
+
+    def restored(self, codebooks: dict[str, np.ndarray], *, dim: int, trained_on: int) -> Self:
+        """This codec as ``fit`` left it, from its ``codebooks``, ``dim`` and ``trained_on``.
+
+        For codecs that hold no other codec.
+        """
+        self.codebooks, self.dim, self.trained_on = dict(codebooks), dim, trained_on
+        return self
+
+    def with_float_queries(self) -> "Codec":
+        """The same fitted codec, scoring float queries against the same codes.
+
+        Raises ``StudyError`` for a codec that has no such rule.
+        """
+        raise StudyError(f"{self.name} has no rule for float queries against its own codes.")
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """Codes uint8 [n, bytes] of vectors [n, d]."""

@@ -26,6 +26,8 @@ class SignCodec(Codec):
         queries: ``float`` or ``codes``.
     """
 
+    scoring_options = ("queries",)
+
     def __init__(self, queries: str = "float"):
         super().__init__()
         check_option(self.method, "queries", queries, ("float", "codes"))
@@ -40,7 +42,6 @@ class SignCodec(Codec):
         raise NotImplementedError
 
     def with_float_queries(self) -> Self:
-        """The same fitted codec, scoring float queries against the same codes."""
         changed = copy.copy(self)
         changed.queries = "float"
         return changed
@@ -104,6 +105,10 @@ class Binary(SignCodec):
         parts += ["means"] * (self.levels == "means") + ["hamming"] * (self.queries == "codes")
         return "-".join(parts)
 
+    @property
+    def learns(self) -> bool:
+        return self.threshold == "median" or self.levels == "means"
+
     def bits(self, dim: int) -> int:
         return dim
 
@@ -131,13 +136,16 @@ class Rescored(Codec):
 
     The ``first`` codec's ``factor`` x k best are scored by ``second``. Both codes are stored and
     counted. Without ``second``, the first codec's own codes are scored with float queries, which needs
-    no further byte: what libraries call rescoring of binary vectors.
+    no further byte: what sentence-transformers and Shakir et al., "Binary and Scalar Embedding
+    Quantization for Significantly Faster & Cheaper Retrieval" (2024) call rescoring. The latter list
+    4 x k binary codes; ``semantic_search_faiss`` lists 2 x k unless told otherwise, takes bits as 0
+    and 1, which ranks as -1 and +1 do, and de-quantises integers.
 
     A short list depends on k, so there is no score of all documents, only ``search``.
 
     Args:
-        first: the codec that lists, not fitted; where ``second`` is None, one of signs whose queries
-            are codes.
+        first: the codec that lists, not fitted; where ``second`` is None, one of signs or integers
+            whose queries are codes.
         second: the codec that ranks the list, not fitted.
         factor: listed documents for each one that is asked for; at least 1.
     """
@@ -146,36 +154,51 @@ class Rescored(Codec):
 
     def __init__(self, first: Codec, second: Codec | None = None, *, factor: int = 4):
         super().__init__()
-        if second is None and not (isinstance(first, SignCodec) and first.symmetric):
+        if second is None and not first.symmetric:
             raise StudyError(
                 f"{first.name} scores float queries already: name a second codec to rescore it."
             )
+        if second is None:
+            first.with_float_queries()  # raises where there is no such rule
         if factor < 1:
             raise StudyError(f"rescored: factor is {factor}, it must be at least 1.")
         self.first, self.second, self.factor = first, second, factor
 
     @property
     def random(self) -> bool:
-        return self.first.random or bool(self.second and self.second.random)
+        return any(stage.random for stage in self.stages())
+
+    @property
+    def learns(self) -> bool:
+        return any(stage.learns for stage in self.stages())
+
+    def stages(self) -> tuple[Codec, ...]:
+        return (self.first, self.second) if self.second else (self.first,)
+
+    def train_per_centroid(self) -> float | None:
+        counts = [stage.train_per_centroid() for stage in self.stages()]
+        return min((count for count in counts if count is not None), default=None)
 
     def _name(self) -> str:
         second = self.second.name if self.second else "float"
         return f"{self.first.name}+{second}x{self.factor}"
 
     def code_bytes(self, dim: int) -> int:
-        return self.first.code_bytes(dim) + (self.second.code_bytes(dim) if self.second else 0)
+        return sum(stage.code_bytes(dim) for stage in self.stages())
 
     def codebook_bytes(self) -> int:
-        return self.first.codebook_bytes() + (self.second.codebook_bytes() if self.second else 0)
+        return sum(stage.codebook_bytes() for stage in self.stages())
+
+    def check_dim(self, dim: int) -> None:
+        for stage in self.stages():
+            stage.check_dim(dim)
 
     def _fit(self, train: np.ndarray, seed: int) -> None:
-        self.first.fit(train, seed)
-        if self.second:
-            self.second.fit(train, seed)
+        for stage in self.stages():
+            stage.fit(train, seed)
 
     def _encode(self, vectors: np.ndarray) -> np.ndarray:
-        parts = [codec.encode(vectors) for codec in (self.first, self.second) if codec]
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([stage.encode(vectors) for stage in self.stages()], axis=1)
 
     def _stages(self, codes: np.ndarray) -> tuple[np.ndarray, Codec, np.ndarray]:
         """The first stage's codes, the second stage's codec and its codes."""

@@ -58,6 +58,13 @@ class Projected(Codec):
     def random(self) -> bool:
         return self.reduction == "random-dims" or self.inner.random
 
+    @property
+    def learns(self) -> bool:
+        return self.reduction in ("pca", "pca-whiten") or self.inner.learns
+
+    def train_per_centroid(self) -> float | None:
+        return self.inner.train_per_centroid()
+
     def _name(self) -> str:
         as_is = self.reduction in ("truncate", "random-dims") and not self.renormalise
         return f"{self.reduction}{'-as-is' if as_is else ''}-{self.inner.name}"

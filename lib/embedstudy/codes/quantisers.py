@@ -2,6 +2,9 @@
 
 The score is the inner product of a float query with the decoded vector, which is what asymmetric
 look-up tables add up. Training is by one thread and seeded, so that a codec is the same every time.
+
+faiss warns where a centroid has fewer than 39 training vectors. That is told by
+``train_per_centroid``, which the study keeps with every row, not by a line on the screen.
 """
 
 import faiss
@@ -13,7 +16,7 @@ from embedstudy.codes.shortlist import one_thread
 from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import derive, numpy_generator
 
-_SAMPLE = 64  # training vectors a centroid at most
+_SAMPLE = 256  # training vectors a centroid at most, as in faiss
 _FEW = 32  # queries up to which adding up look-up tables beats decoding the corpus
 _COPIES = 8  # lists are so much longer, for short codes have copies, which tie
 _LOOK_UP = 24  # multiplications that take as long as one look-up, where queries are many
@@ -33,6 +36,7 @@ class PQ(Codec):
     """
 
     method = "pq"
+    slow_to_fit = True
 
     def __init__(self, parts: int, bits: int = 8):
         super().__init__()
@@ -43,6 +47,9 @@ class PQ(Codec):
     @property
     def random(self) -> bool:
         return True
+
+    def train_per_centroid(self) -> float:
+        return min(self.trained_on / 2**self.bits, _SAMPLE)
 
     def _name(self) -> str:
         return self.method + ("" if self.bits == 8 else str(self.bits))
@@ -64,14 +71,14 @@ class PQ(Codec):
         self._keep(quantiser)
 
     def _sample(self, train: np.ndarray, seed: int) -> np.ndarray:
-        limit = _SAMPLE * 2**self.bits
-        least = 2**self.bits
-        if len(train) < least:
+        centroids = 2**self.bits
+        if len(train) < centroids:
             raise StudyError(
-                f"{self.name} learns {least} centroids: give at least {least} training vectors, there "
-                f"are {len(train)}."
+                f"{self.name} learns {centroids} centroids: give at least {centroids} training "
+                f"vectors, there are {len(train)}."
             )
-        return sample(train, limit, numpy_generator(seed, self.method, "sample"))
+        rng = numpy_generator(seed, self.method, "sample")
+        return sample(train, _SAMPLE * centroids, rng)
 
     def _untrained(self, seed: int) -> faiss.ProductQuantizer:
         quantiser = faiss.ProductQuantizer(self.dim, self.parts, self.bits)
@@ -128,7 +135,8 @@ class OPQ(PQ):
     """Product quantisation after a learned rotation, found by turns with the codebooks.
 
     Ge et al., "Optimized Product Quantization" (CVPR 2013), the non-parametric form. The rotation is
-    counted: d x d floats.
+    counted: d x d floats. Iterations are those of faiss' ``OPQMatrix``: 50 turns, 40 steps of k-means
+    in the first and 4 in each other; the codebooks are then trained anew on rotated vectors.
 
     Args:
         parts: of a rotated vector, each of d / parts dimensions.
@@ -138,7 +146,7 @@ class OPQ(PQ):
 
     method = "opq"
 
-    def __init__(self, parts: int, bits: int = 8, *, iterations: int = 10):
+    def __init__(self, parts: int, bits: int = 8, *, iterations: int = 50):
         super().__init__(parts, bits)
         check_count(self.method, "iterations", iterations)
         self.iterations = iterations
@@ -149,18 +157,16 @@ class OPQ(PQ):
                 f"{self.name} learns a rotation of {self.dim} dimensions: give at least as many "
                 f"training vectors, there are {len(train)}."
             )
-        train = self._sample(train, seed)
+        some = self._sample(train, seed)
         with one_thread():
             inner = self._untrained(seed)
             matrix = faiss.OPQMatrix(self.dim, self.parts)
-            matrix.pq = inner
-            matrix.niter, matrix.niter_pq, matrix.niter_pq_0 = self.iterations, 4, 10
-            matrix.max_train_points, matrix.verbose = len(train), False
+            matrix.pq, matrix.niter = inner, self.iterations
             matrix.train(train)
             matrix.pq = None  # faiss does not own it
             rotation = faiss.vector_to_array(matrix.A).reshape(self.dim, self.dim).T.copy()
             quantiser = self._untrained(seed)
-            quantiser.train(np.ascontiguousarray(train @ rotation))
+            quantiser.train(np.ascontiguousarray(some @ rotation))
         self._keep(quantiser)
         self.codebooks["rotation"] = rotation
 
@@ -188,8 +194,12 @@ class RQ(Codec):
     """Residual quantisation: a sum of centroids, each level coding what the levels before left over.
 
     Chen et al., "Approximate Nearest Neighbor Search by Residual Vector Quantization" (Sensors 2010),
-    with the beam search of Babenko and Lempitsky's additive codes as in faiss. One byte a level. Each level has 256 x d floats of codebook, so that at many bytes the
-    codebooks weigh more than the codes unless the index is large: compare ``bytes_per_vector``.
+    with the beam search of Babenko and Lempitsky's additive codes as in faiss. One byte a level. Each
+    level has 256 x d floats of codebook, so that at many bytes the codebooks weigh more than the codes
+    unless the index is large: compare ``bytes_per_vector``.
+
+    Where it departs from faiss' defaults: a level is plain k-means, 10 steps, where faiss starts in few
+    dimensions and adds more (``Train_progressive_dim``); the beam is 4 wide, not 5.
 
     Args:
         levels: centroids that add up to a vector, and bytes of its code.
@@ -197,6 +207,7 @@ class RQ(Codec):
     """
 
     method = "rq"
+    slow_to_fit = True
 
     def __init__(self, levels: int, *, beam: int = 4):
         super().__init__()
@@ -207,6 +218,9 @@ class RQ(Codec):
     @property
     def random(self) -> bool:
         return True
+
+    def train_per_centroid(self) -> float:
+        return min(self.trained_on / 256, _SAMPLE)
 
     def code_bytes(self, dim: int) -> int:
         return self.levels
@@ -280,5 +294,5 @@ def _filled(index: faiss.IndexFlatCodes, codes: np.ndarray) -> faiss.IndexFlatCo
 
 def _seed(parameters: faiss.ClusteringParameters, seed: int) -> None:
     parameters.seed = derive(seed, "quantiser") % 2**31
-    parameters.min_points_per_centroid = 1  # the codecs say themselves what is too few
+    parameters.min_points_per_centroid = 1  # no warning: see the head of this module
     parameters.max_points_per_centroid = _SAMPLE

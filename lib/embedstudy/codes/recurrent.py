@@ -1,8 +1,11 @@
-"""A learned binariser that codes, level by level, what the levels before left over.
+"""A linear recurrent binariser: level by level, it codes what the levels before left over.
 
-In the manner of Gan et al., "Binary Embedding-based Retrieval at Tencent" (KDD 2023), BEBR: frozen
-embeddings in, several binary vectors out, trained from embeddings to embeddings.
+The recurrence is that of Gan et al., "Binary Embedding-based Retrieval at Tencent" (KDD 2023), whose
+method as published is in ``bebr.py``. This one is the study's own: linear maps, float queries.
 """
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from embedstudy.measure import retrieval
 _SAMPLE = 10_000  # training vectors that batches are drawn from
 _NEAR = 64  # nearest training vectors, among which the members of a group are drawn
 _GROUP = 8  # vectors of a batch that lie close together
+Signs = TypeVar("Signs", Tensor, np.ndarray)
 
 
 class Recurrent(Codec):
@@ -35,12 +39,12 @@ class Recurrent(Codec):
     gradients straight through where |W x| < 1 / sqrt(d), the size of an entry of a unit vector, and none
     elsewhere.
 
-    Departures, as the paper has no public code: W and R are linear, where the paper has small networks
-    with residual blocks; queries are floats, where the paper compares codes with codes; the softmax
-    target is soft, where the paper's contrastive loss knows one positive a query; neighbours in the
-    batch stand for its queue of hard negatives; the term for compatibility with an older model is left
-    out. W_t starts as a random rotation of the first m principal directions, R_t as its transpose. From
-    there 300 steps gain at few bits and nothing at many, so ``steps=0`` is a control worth a run.
+    What it shares with BEBR is the recurrence and the temperature. W and R are linear, where BEBR's
+    are networks 2,048 wide with batch normalisation; queries are floats, where BEBR compares codes with
+    codes; the softmax target is soft, where BEBR's loss knows one partner a vector and its five hardest
+    negatives; the window of the sign is narrower, as values are not normalised. W_t starts as a random
+    rotation of the first m principal directions, R_t as its transpose. From there 300 steps gain at few
+    bits and nothing at many, so ``steps=0`` is a control worth a run.
 
     Args:
         width: m, bits of a level.
@@ -52,6 +56,7 @@ class Recurrent(Codec):
     """
 
     method = "recurrent"
+    slow_to_fit = True
 
     def __init__(
         self,
@@ -121,7 +126,7 @@ class Recurrent(Codec):
         turned = queries @ model.up[-1].numpy().T
 
         def score(turned: np.ndarray, codes: np.ndarray) -> np.ndarray:
-            return turned @ model.partial(self._levels(codes)).numpy().T
+            return turned @ weighed(self._levels(codes)).numpy().T
 
         error = shortlist.rounding(queries, self._longest(codes))
         return shortlist.by_score(score, turned, codes, count, error)
@@ -147,7 +152,7 @@ class Binariser(nn.Module):
     def scale_to(self, vectors: Tensor) -> None:
         """Shrink the decoders so that the decoded length is the least-squares one."""
         for level, up in enumerate(self.up):
-            decoded = self.partial(self.signs(vectors)[: level + 1]) @ up
+            decoded = weighed(self.signs(vectors)[: level + 1]) @ up
             up.mul_((decoded * vectors).sum() / decoded.square().sum().clamp(min=1e-12))
 
     def signs(self, vectors: Tensor) -> list[Tensor]:
@@ -156,17 +161,18 @@ class Binariser(nn.Module):
         for level, down in enumerate(self.down):
             rest = vectors
             if level:
-                rest = vectors - nn.functional.normalize(self.partial(levels) @ self.up[level - 1])
+                rest = vectors - nn.functional.normalize(weighed(levels) @ self.up[level - 1])
             levels.append(WindowedSign.apply(rest @ down, len(down) ** -0.5))
         return levels
 
-    def partial(self, signs: list[Tensor]) -> Tensor:
-        """Sum of 2^-t b_t over the levels given."""
-        return sum(part * 2.0**-level for level, part in enumerate(signs))
-
     def decoded(self, signs: list[Tensor]) -> Tensor:
         """R(b), the vectors that all levels together stand for."""
-        return self.partial(signs) @ self.up[-1]
+        return weighed(signs) @ self.up[-1]
+
+
+def weighed(levels: Sequence[Signs]) -> Signs:
+    """Sum of 2^-t b_t over the levels given, each [n, width], of torch or numpy."""
+    return sum(part * 2.0**-level for level, part in enumerate(levels))
 
 
 class WindowedSign(torch.autograd.Function):

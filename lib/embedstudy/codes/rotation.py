@@ -86,6 +86,7 @@ class RandomRotation(_RotatedSigns):
     """
 
     method = "random-rotation"
+    learns = False  # but the length of decoded vectors, which changes no ranking
 
     def _fit(self, train: np.ndarray, seed: int) -> None:
         rng = numpy_generator(seed, "random rotation")
@@ -109,6 +110,7 @@ class ITQ(_RotatedSigns):
     """
 
     method = "itq"
+    slow_to_fit = True
 
     def __init__(self, bits: int | None = None, *, queries: str = "float", iterations: int = 50):
         super().__init__(bits, queries=queries)

@@ -1,5 +1,8 @@
 """One number a dimension, in fewer bits: floats of 32, 16 and 8 bits, integers of 8 and 4 bits."""
 
+import copy
+from typing import Self
+
 import numpy as np
 import torch
 
@@ -33,6 +36,10 @@ class Float(Codec):
     def _name(self) -> str:
         return self.kind + ("-scaled" if self.scaled else "")
 
+    @property
+    def learns(self) -> bool:
+        return self.scaled
+
     def code_bytes(self, dim: int) -> int:
         return dim * {"fp32": 4, "fp16": 2, "fp8": 1}[self.kind]
 
@@ -63,10 +70,9 @@ class Integer(Codec):
 
     ``ranges`` decides the affine map:
 
-    - ``dimension``: start = min, step = (max - min) / (2^bits - 1) of each dimension, as
-      ``quantize_embeddings`` of sentence-transformers has it. ``calibrate`` says of which vectors:
-      ``train``, where a later vector out of range saturates, or ``corpus``, the very vectors that are
-      encoded, all in one call.
+    - ``dimension``: start = min, step = (max - min) / (2^bits - 1) of each dimension of the training
+      vectors, as ``quantize_embeddings`` of sentence-transformers has it. Later vectors out of range
+      saturate.
     - ``global``: one step for all dimensions, the largest training value / (2^(bits-1) - 1), and zero
       in the middle of a code.
     - ``unit``: the same with the fixed step 1 / (2^(bits-1) - 1), fit for any unit vector, as in
@@ -76,24 +82,36 @@ class Integer(Codec):
     per-dimension ranges, codes' inner product weighs dimension j by 1 / step_j^2 and adds terms that
     depend on the document.
 
-    - ``values``: the float query with the decoded values start + (c + 1/2) step.
-    - ``codes``: the query's own codes with the document's, both shifted to -2^(bits-1) .. (what an
-      int8 index does with codes of ``quantize_embeddings``).
-    - ``own-codes``: the same, but the queries' ranges are those of the queries themselves, as when a
+    - ``values``: the float query with the decoded values start + (c + 1/2) step. An index of codes
+      that is rescored by sentence-transformers 6.2.0 ends with this rule (``Rescored``).
+    - ``codes``: the query's own codes with the document's, both shifted to -2^(bits-1) .. (what
+      ``semantic_search_usearch`` does with ``int8`` codes of ``quantize_embeddings``).
+    - ``unsigned-codes``: the same without the shift, 0 .. 2^bits - 1 (what ``semantic_search_faiss``
+      does with ``uint8`` codes, in an ``IndexFlatIP``), which adds 2^(bits-1) times the sum of a
+      document's codes.
+    - ``own-codes``: ``codes``, but the queries' ranges are those of the queries themselves, as when a
       library quantises every batch by itself. All queries must then be scored in one call.
-    - ``float-codes``: the float query with the document's raw codes (how such an index is rescored).
+    - ``float-codes``: the float query with the document's raw codes (how such an index was rescored
+      before candidates were de-quantised).
 
-    ``cosine`` divides raw codes by their lengths. ``rounding=False`` is the control of infinite
-    precision: the same affine map, u = (x - start) / step - 1/2, of which c is the nearest integer,
-    kept as a float32, neither rounded nor clipped. What it loses is the scoring rule's doing.
+    ``cosine`` divides raw codes by their lengths.
+
+    ``rounding`` is one of
+
+    - ``nearest``: the floor above, whose decoded middle is the nearest one;
+    - ``zero``: towards zero, c = trunc(x (2^(bits-1) - 1) / |x|), shifted by 2^(bits-1), as usearch
+      casts floats to int8 (``cast_to_i8_gt``); of ``unit`` ranges alone;
+    - ``none``: the control of infinite precision: the same affine map, u = (x - start) / step - 1/2,
+      of which c is the nearest integer, kept as a float32, neither rounded nor clipped. What that
+      loses is the scoring rule's doing.
 
     Args:
         bits: 8 or 4 a dimension; two codes of 4 bits share a byte.
         ranges: ``dimension``, ``global`` or ``unit``: what the affine map is made from.
-        calibrate: ``train`` or, for ``dimension`` alone, ``corpus``: whose ranges.
-        scoring: ``values``, ``codes``, ``own-codes`` or ``float-codes``: what is compared.
+        scoring: ``values``, ``codes``, ``unsigned-codes``, ``own-codes`` or ``float-codes``: what is
+            compared.
         cosine: are raw codes divided by their lengths? Not for ``values``.
-        rounding: False for the control of infinite precision, of 4 bytes a dimension.
+        rounding: ``nearest``, ``zero``, or ``none``, of 4 bytes a dimension.
     """
 
     method = "integer"
@@ -103,40 +121,48 @@ class Integer(Codec):
         bits: int = 8,
         *,
         ranges: str = "dimension",
-        calibrate: str = "train",
         scoring: str = "values",
         cosine: bool = False,
-        rounding: bool = True,
+        rounding: str = "nearest",
     ):
         super().__init__()
         check_option(self.method, "bits", bits, (8, 4))
         check_option(self.method, "ranges", ranges, ("dimension", "global", "unit"))
-        allowed = ("train", "corpus") if ranges == "dimension" else ("train",)
-        check_option(self.method, "calibrate", calibrate, allowed)
         rules = ("values", "codes", "float-codes")
-        rules += ("own-codes",) if ranges == "dimension" else ()
+        rules += ("unsigned-codes", "own-codes") if ranges == "dimension" else ()
         check_option(self.method, "scoring", scoring, rules)
         check_option(
             self.method, "cosine", cosine, (False,) if scoring == "values" else (False, True)
         )
-        self.bits, self.ranges, self.calibrate = bits, ranges, calibrate
+        ways = ("nearest", "none", "zero") if ranges == "unit" else ("nearest", "none")
+        check_option(self.method, "rounding", rounding, ways)
+        self.bits, self.ranges = bits, ranges
         self.scoring, self.cosine, self.rounding = scoring, cosine, rounding
         self.middle = 2 ** (bits - 1)
 
     def _name(self) -> str:
         parts = [f"int{self.bits}"]
         parts += [self.ranges] * (self.ranges != "dimension")
-        parts += [self.calibrate] * (self.calibrate != "train")
         parts += [self.scoring] * (self.scoring != "values")
-        parts += ["cosine"] * self.cosine + ["unrounded"] * (not self.rounding)
+        parts += ["cosine"] * self.cosine
+        parts += {"nearest": [], "zero": ["truncated"], "none": ["unrounded"]}[self.rounding]
         return "-".join(parts)
 
     @property
     def symmetric(self) -> bool:
-        return self.scoring in ("codes", "own-codes")
+        return self.scoring in ("codes", "unsigned-codes", "own-codes")
+
+    @property
+    def learns(self) -> bool:
+        return self.ranges != "unit"
+
+    def with_float_queries(self) -> Self:
+        changed = copy.copy(self)
+        changed.scoring, changed.cosine = "values", False
+        return changed
 
     def code_bytes(self, dim: int) -> int:
-        return -(-dim * self.bits // 8) if self.rounding else 4 * dim
+        return 4 * dim if self.rounding == "none" else -(-dim * self.bits // 8)
 
     def _fit(self, train: np.ndarray, seed: int) -> None:
         if self.ranges == "dimension":
@@ -160,16 +186,16 @@ class Integer(Codec):
     def _codes(self, vectors: np.ndarray, affine: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Integer codes as float32 in 0 .. 2^bits - 1; without rounding, real numbers."""
         start, step = affine
-        if not self.rounding:
+        if self.rounding == "none":
             return (vectors - start) / step - np.float32(0.5)
+        if self.rounding == "zero":
+            return _towards_zero(vectors, self.middle - 1) + np.float32(self.middle)
         least = 0 if self.ranges == "dimension" else 1  # as many codes below zero as above
         return np.clip(np.floor((vectors - start) / step), least, 2**self.bits - 1)
 
     def _encode(self, vectors: np.ndarray) -> np.ndarray:
-        if self.calibrate == "corpus" and len(vectors):
-            self.codebooks = self._dimension_ranges(vectors)
         codes = self._codes(vectors, self._affine())
-        if not self.rounding:
+        if self.rounding == "none":
             return codes.astype("<f4").view(np.uint8)
         codes = codes.astype(np.uint8)
         if self.bits == 8:
@@ -179,7 +205,7 @@ class Integer(Codec):
 
     def _unpacked(self, codes: np.ndarray) -> np.ndarray:
         codes = np.ascontiguousarray(codes)
-        if not self.rounding:
+        if self.rounding == "none":
             return codes.view("<f4")
         if self.bits == 4:
             both = np.stack([codes & 15, codes >> 4], axis=2)
@@ -198,9 +224,10 @@ class Integer(Codec):
         if self.scoring == "values":
             return super().score(queries, codes)
         queries = self._checked(queries)
-        documents = self._unpacked(codes) - np.float32(self.middle)
+        shift = np.float32(0 if self.scoring == "unsigned-codes" else self.middle)
+        documents = self._unpacked(codes) - shift
         if self.symmetric:
-            queries = self._codes(queries, self._query_affine(queries)) - np.float32(self.middle)
+            queries = self._codes(queries, self._query_affine(queries)) - shift
         if self.cosine:
             queries, documents = unit(queries), unit(documents)
         return queries @ documents.T
@@ -218,3 +245,11 @@ class Integer(Codec):
         least = 0 if self.ranges == "dimension" else 1
         place = (vectors - start) / step
         return float(((place < least) | (place > 2**self.bits)).mean())
+
+
+def _towards_zero(vectors: np.ndarray, most: int) -> np.ndarray:
+    """Whole numbers in -most .. most, float32: vectors of length ``most``, cut after the point."""
+    wide = vectors.astype(np.float64)  # as usearch computes: in float32 borders fall elsewhere
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    scaled = wide * most / np.maximum(lengths, np.finfo(np.float64).tiny)
+    return np.trunc(np.clip(scaled, -most, most)).astype(np.float32)

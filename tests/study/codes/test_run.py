@@ -27,22 +27,29 @@ def embedded(path, texts, folder=None):
     return (rng[numbers] + noise).astype(np.float32)
 
 
+def forget():
+    """Empty what a worker keeps from run to run."""
+    codes_run.load.cache_clear()
+    codes_run.training_vectors.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def prepared(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PREPARED", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / ".cache" / "runs")
     monkeypatch.setattr(codes_run, "vectors", embedded)
     (tmp_path / "docs").mkdir()
     for split, start, count in (("train", 0, 400), ("test", 400, 80)):
         numbers = range(start, start + count)
         frame = {"query": [f"q {i}" for i in numbers], "document": [f"code {i}" for i in numbers]}
         pl.DataFrame(frame).write_parquet(tmp_path / "docs" / f"{split}.parquet")
-    codes_run.load.cache_clear()
+    forget()
     yield
-    codes_run.load.cache_clear()
+    forget()
 
 
-def runs(*codecs, seeds=(0,)):
-    settings = CodesSettings(tasks=TASKS, training=TRAINING, seeds=list(seeds))
+def runs(*codecs, seeds=(0,), **others):
+    settings = CodesSettings(tasks=TASKS, training=TRAINING, seeds=list(seeds), **others)
     grid = codec_runs(codecs, DIM, settings)
     for run in grid:
         codes_run.check(run)
@@ -77,6 +84,43 @@ def test_only_codecs_that_draw_at_random_are_run_for_every_seed():
     assert seeds["itq"] == seeds["random-rotation"] == seeds["random-dims-binary"] == {0, 1}
 
 
+BOTH = {"fitted_on": ["training", "corpus"]}
+
+
+def test_codecs_that_learn_are_fitted_on_other_texts_and_on_the_corpus():
+    pca = codes.build("projected", {"reduction": "pca", "dims": 4})
+    full, foreign, own, plain = runs(pca, codes.build("binary", {}), **BOTH)
+    assert (full.fitted_on, plain.fitted_on) == ("training", "training")
+    assert [foreign.label, own.label] == ["pca-fp32", "pca-fp32 (own corpus)"]
+    assert [foreign.fitted_on, own.fitted_on] == ["training", "corpus"]
+    results = [codes_run.work(run, lambda *_: None).result for run in (full, foreign, own)]
+    assert [result["trained_on.docs"] for result in results] == [None, 300, 60]
+    assert [result["train_per_centroid"] for result in results] == [None] * 3
+    index = codes_run.load("docs", '{"queries": 20, "documents": 60}')
+    pca.fit(index.corpus)
+    decoded = pca.decode(pca.encode(index.corpus))
+    kept = (decoded * index.corpus).sum(1) / np.linalg.norm(decoded, axis=1)
+    assert results[2]["cosine.docs"] == pytest.approx(kept.mean(), abs=1e-6)
+    assert results[2]["cosine.docs"] > results[1]["cosine.docs"], "its axes are the corpus' own"
+
+
+def test_own_corpus_names_the_codecs_and_sizes_that_are_fitted_twice():
+    candidates = [*codes.candidates(DIM, 4), *codes.candidates(DIM, 8)]
+    grid = runs(*candidates, own_corpus={"itq": [4], "pca-int8": [8]}, **BOTH)
+    twice = [(run.label, run.budget) for run in grid if run.fitted_on == "corpus"]
+    assert sorted(twice) == [("itq (own corpus)", 4 / 128), ("pca-int8 (own corpus)", 8 / 128)]
+    once = runs(*candidates, own_corpus={"itq": [4]})
+    assert all(run.fitted_on == "training" for run in once)
+    with pytest.raises(StudyError, match="own_corpus names 'itq' of 12 bytes, which this grid"):
+        runs(*candidates, own_corpus={"itq": [12]}, **BOTH)
+
+
+def test_few_training_vectors_are_told_in_the_row():
+    _, run = runs(codes.build("pq", {"parts": 4}))
+    result = codes_run.work(run, lambda *_: None).result
+    assert result["train_per_centroid"] == 300 / 256
+
+
 def test_a_run_is_the_same_a_second_time():
     run = runs(*(c for c in codes.candidates(DIM, 4) if c.name == "itq"))[1]
     first, second = (codes_run.work(run, lambda *_: None) for _ in range(2))
@@ -103,6 +147,8 @@ def test_mistakes_are_one_sentence():
     pairs = replace(full, tasks={"STS-B": {}})
     with pytest.raises(StudyError, match="judged by retrieval, and task 'STS-B' is none"):
         codes_run.check(pairs)
+    with pytest.raises(StudyError, match="fitted on 'queries': choose one of training, corpus"):
+        codes_run.check(replace(full, fitted_on="queries"))
 
 
 def test_costs_at_the_foot_of_the_page():

@@ -1,4 +1,8 @@
-"""The questions of chapter 30, answered from rows: int8, one size, rescoring, label-free statistics."""
+"""The questions of chapter 30, answered from rows.
+
+What the int8 loss is, which codec wins at one size, whose vectors to fit on, what rescoring changes, and
+which statistic that needs no label predicts quality.
+"""
 
 from itertools import combinations
 
@@ -8,10 +12,14 @@ from scipy.stats import kendalltau, spearmanr
 
 from embedstudy.measure.significance import holm
 from embedstudy.measure.units import POINTS
+from embedstudy.study.codes.types import OWN
 from embedstudy.study.evidence.text_evidence import TextEvidence
 
 STATISTICS = ("rankme", "participation", "cosine", "agreement")
 _SAME = ["dataset", "label"]
+_FEW = 39  # training vectors a centroid, below which faiss warns
+_BOTH = {"dataset": str, "label": str}  # columns of ``own_corpus``
+_BOTH |= dict.fromkeys(("foreign", "own", "delta", "low", "high", "p"), float)
 
 
 def against(evidence: TextEvidence, labels: list[str], reference: str) -> pl.DataFrame:
@@ -61,8 +69,17 @@ def _spoken(line: dict) -> str:
     return f"{POINTS.signed(line['delta'])} points ({low} to {high})"
 
 
+def _foreign(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of codecs that were not fitted on the corpus they code, so that all are on equal terms."""
+    return rows.filter(~pl.col("label").str.ends_with(OWN))
+
+
 def kinds(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of codecs with their kind as ``family``: the method, or how dimensions were left out."""
+    """Rows of codecs with their kind as ``family``: the method, or how dimensions were left out.
+
+    Codecs that are fitted on the corpus are left out.
+    """
+    rows = _foreign(rows)
     reduced = pl.col("label").str.replace(r"-[^-]+$", "")
     kind = pl.when(pl.col("method") == "projected").then(reduced).otherwise(pl.col("method"))
     below = (pl.col("method") == "full") | (pl.col("budget") < 1)
@@ -72,12 +89,12 @@ def kinds(rows: pl.DataFrame) -> pl.DataFrame:
 def contest(evidence: TextEvidence, budget: float) -> pl.DataFrame:
     """Every codec of one size against the best of them, a table a task in one frame.
 
-    The best is the one whose rankings agree most with exact fp32 search, which needs no label, so the
+    Codecs that are fitted on the corpus are left out. The best is the one whose rankings agree most with exact fp32 search, which needs no label, so the
     quality beside it is not the best of many. Columns: dataset, label, quality, agreement, delta to
     the best with its interval (low, high), p (Holm-adjusted over a task's codecs).
     """
     frames = []
-    sized = evidence.ok.filter((pl.col("budget") - budget).abs() < 1e-9)
+    sized = _foreign(evidence.ok).filter((pl.col("budget") - budget).abs() < 1e-9)
     for (dataset,), rows in sized.group_by("dataset", maintain_order=True):
         means = rows.group_by("label", maintain_order=True).agg(
             pl.col("quality").mean(), agreement=pl.col(f"agreement.{dataset}").mean()
@@ -116,6 +133,70 @@ def contest_findings(table: pl.DataFrame, size: int) -> list[str]:
             + (f"; better: {', '.join(better)}." if better else ".")
         )
     return sentences
+
+
+def own_corpus(evidence: TextEvidence) -> pl.DataFrame:
+    """Codecs fitted on the corpus that is searched against the same fitted on other texts.
+
+    Columns: dataset, label (with its bytes), foreign and own quality, delta (own minus foreign) with its
+    interval (low, high), p (Holm-adjusted over a task's codecs). Empty where none was fitted both ways.
+    """
+    frames = [pl.DataFrame(schema=_BOTH)]
+    chosen = evidence.ok.filter(pl.col("label").str.ends_with(OWN))
+    for (dataset,), rows in chosen.group_by("dataset", maintain_order=True):
+        lines, effects = [], []
+        for (label, budget), own in rows.group_by("label", "budget", maintain_order=True):
+            name = label.removesuffix(OWN)
+            same = {"dataset": dataset, "label": name, "budget": budget}
+            other = evidence.ok.filter([pl.col(column) == value for column, value in same.items()])
+            effect = None if other.is_empty() else evidence.effect(own, other)
+            if effect is None:
+                continue
+            effects.append(effect)
+            lines.append(
+                {"dataset": dataset, "label": f"{name}, {own['code_bytes'][0]:,} bytes"}
+                | {"foreign": other["quality"].mean(), "own": own["quality"].mean()}
+                | {"delta": effect.effect, "low": effect.low, "high": effect.high}
+            )
+        adjusted = holm([effect.p_value() for effect in effects])
+        columns = [line | {"p": p} for line, p in zip(lines, adjusted, strict=True)]
+        frames.append(pl.DataFrame(columns, schema=_BOTH))
+    return pl.concat(frames)
+
+
+def own_corpus_findings(table: pl.DataFrame) -> list[str]:
+    """Which codecs the searched corpus makes better, which worse; one sentence a task."""
+    sure, delta = pl.col("p") < 0.05, pl.col("delta")
+    sentences = []
+    for (dataset,), group in table.group_by("dataset", maintain_order=True):
+        parts = {
+            "better": group.filter(sure & (delta > 0)),
+            "worse": group.filter(sure & (delta < 0)),
+            "not told apart": group.filter(~sure),
+        }
+        said = [
+            f"{word}: " + ", ".join(f"{line['label']} {_spoken(line)}" for line in part.to_dicts())
+            for word, part in parts.items()
+            if not part.is_empty()
+        ]
+        sentences.append(
+            f"{dataset}, fitted on the searched corpus against other texts: {'; '.join(said)}."
+        )
+    return sentences
+
+
+def few_training_vectors(rows: pl.DataFrame) -> list[str]:
+    """A sentence that names the codecs with fewer training vectors a centroid than faiss asks for."""
+    count = pl.col("train_per_centroid").cast(pl.Float64)
+    few = rows.filter((pl.col("status") == "ok") & (count < _FEW))
+    if few.is_empty():
+        return []
+    names = ", ".join(few["label"].unique(maintain_order=True))
+    least = few["train_per_centroid"].min()
+    return [
+        f"Fewer than the {_FEW} training vectors a centroid that faiss asks for (down to {least:.0f}): "
+        f"{names}. More texts could raise them."
+    ]
 
 
 def rescoring(evidence: TextEvidence, pairs: dict[str, str], budget: float) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 import functools
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ from embedstudy.encoders.core.cache import vectors
 from embedstudy.encoders.core.pretrained import MINILM
 from embedstudy.measure import retrieval, spectrum
 from embedstudy.measure.vectors import unit
-from embedstudy.study.codes.types import CodecRun
-from embedstudy.study.encoder import judging
+from embedstudy.study.codes import fits
+from embedstudy.study.codes.types import FITTED_ON, CodecRun
 from embedstudy.study.engine.outcome import Outcome, Progress
 
 INDEX = 1_000_000  # vectors that share the codebooks in ``serve_bytes``
@@ -31,58 +32,75 @@ class Index:
     ``exact``: the ranking of exact fp32 search.
     """
 
-    train: np.ndarray
     corpus: np.ndarray
     queries: np.ndarray
     judged: retrieval.Judged
     exact: np.ndarray
 
 
-prepared = judging.prepared
+shares = fits.shares
 differs_by_hand = True
 
 
+def prepared(run: CodecRun) -> list[str]:
+    """The prepared data that a run reads: its tasks' and those whose texts it is fitted on."""
+    names = {name for task in run.tasks for name in (task, *fits.texts(run, task))}
+    return sorted({tasks.folder(name) for name in names})
+
+
 def sources(run: CodecRun) -> list[str]:
-    """The modules that a run loads by name: its codec, and those that declare its tasks."""
-    return [codes.method_class(run.method).__module__, *tasks.modules(run.tasks)]
+    """The modules that a run loads by name: its codec's, and those that declare its tasks."""
+    return [*fits.modules(codes.build(run.method, run.options)), *tasks.modules(run.tasks)]
 
 
 def check(run: CodecRun) -> None:
     """Raise ``StudyError`` if the run cannot start."""
     codes.build(run.method, run.options).check_dim(run.dim)
+    if run.fitted_on not in FITTED_ON:
+        raise StudyError(
+            f"Codecs are fitted on {run.fitted_on!r}: choose one of {', '.join(FITTED_ON)}."
+        )
     for name, limits in run.tasks.items():
         tasks.check(name, limits)
         if not tasks.is_retrieval(name):
             raise StudyError(f"Codes are judged by retrieval, and task {name!r} is none.")
 
 
+def _encoded(texts: Sequence[str]) -> np.ndarray:
+    return unit(vectors(MINILM, texts))
+
+
 @functools.lru_cache(maxsize=8)
-def load(name: str, limits: str, training: str) -> Index:
+def load(name: str, limits: str) -> Index:
     """A retrieval task by the vectors of all-MiniLM-L6-v2, read from where they were kept.
 
-    ``limits`` and ``training`` are JSON, so that a worker reads the same task once for all its runs.
+    ``limits`` is JSON, so that a worker reads the same task once for all its runs.
     """
-    task, training = tasks.load(name, **json.loads(limits)), json.loads(training)
-
-    def encoded(texts: list[str]) -> np.ndarray:
-        return unit(vectors(MINILM, texts))
-
-    corpus, queries = (encoded(frame["text"].to_list()) for frame in task.sets[:2])
-    kinds = tasks.training_kinds(name)
+    task = tasks.load(name, **json.loads(limits))
+    corpus, queries = (_encoded(frame["text"].to_list()) for frame in task.sets[:2])
     judged = retrieval.Judged(*evaluate.judged_rows(task.sets))
     exact = retrieval.search(retrieval.inner_product, queries, corpus, _DEPTH)
-    train = np.concatenate([encoded(tasks.training_texts(k, training[k])) for k in kinds])
-    return Index(train, corpus, queries, judged, exact)
+    return Index(corpus, queries, judged, exact)
 
 
-def _fitted(run: CodecRun, index: Index, kinds: tuple, fits: dict) -> tuple[Codec, float]:
-    """The codec fitted on training texts of ``kinds``, once for all tasks that share them; seconds."""
-    if kinds not in fits:
-        codec = codes.build(run.method, run.options)
-        started = time.perf_counter()
-        codec.fit(index.train, run.seed)
-        fits[kinds] = codec, time.perf_counter() - started
-    return fits[kinds]
+@functools.lru_cache(maxsize=8)
+def training_vectors(texts: str) -> np.ndarray:
+    """Vectors float32 [n, d] of training texts; ``texts``: JSON, how many of each kind."""
+    counts = json.loads(texts).items()
+    return np.concatenate([_encoded(tasks.training_texts(kind, count)) for kind, count in counts])
+
+
+def _fitted(run: CodecRun, task: str, index: Index, known: dict) -> tuple[Codec, float]:
+    """The codec as it is judged on ``task``, and the seconds of its fit.
+
+    ``known``: the fits of this run by their texts, as tasks may share them.
+    """
+    texts = json.dumps(fits.texts(run, task))
+    if texts not in known:
+        own = run.fitted_on == "corpus"
+        train = index.corpus if own else training_vectors(texts)
+        known[texts] = fits.fitted(run, task, train)
+    return known[texts]
 
 
 def _search(codec: Codec, index: Index) -> tuple[np.ndarray, np.ndarray, dict]:
@@ -110,24 +128,28 @@ def _shape(codec: Codec, encoded: np.ndarray, index: Index) -> dict:
 
 
 def work(run: CodecRun, progress: Progress) -> Outcome:
-    """Fit on training texts, encode the corpus, search it with float queries.
+    """Fit on training texts or on the corpus, encode the corpus, search it with float queries.
 
-    ``run``: ``method`` and ``options`` name the codec (``full`` is
-    fp32), ``tasks`` maps each retrieval task to its limits, ``training`` docs and reviews to the
-    number of training texts. ``serve_bytes`` is that of one vector, its share of the codebooks counted as in an index of
-    a million vectors; ``bytes.<task>`` counts them as in the corpus that was searched.
+    ``run``: ``method`` and ``options`` name the codec (``full`` is fp32), ``tasks`` maps each
+    retrieval task to its limits, ``training`` docs and reviews to the number of training texts,
+    ``fitted_on`` says whether these or the corpus is learned from. ``serve_bytes`` is that of one
+    vector, its share of the codebooks counted as in an index of a million vectors; ``bytes.<task>``
+    counts them as in the corpus that was searched. ``trained_on.<task>`` are the vectors that the
+    codec was fitted on, ``train_per_centroid`` the fewest for a centroid on any task.
     """
     seed_everything(run.seed)
-    result, values, costs, fits = {}, {}, {}, {}
+    result, values, costs, known, counts = {}, {}, {}, {}, []
     for number, (name, limits) in enumerate(run.tasks.items()):
         progress(number / len(run.tasks), name)
-        index = load(name, json.dumps(limits), json.dumps(run.training))
-        codec, fit_seconds = _fitted(run, index, tasks.training_kinds(name), fits)
+        index = load(name, json.dumps(limits))
+        codec, fit_seconds = _fitted(run, name, index, known)
         encoded, ranking, seconds = _search(codec, index)
         values[name] = retrieval.ndcg_at_k(ranking, index.judged, _DEPTH)
         agreement = retrieval.agreement_at_k(ranking, index.exact, _DEPTH)
         figures = {"agreement": float(agreement.mean())} | _shape(codec, encoded, index)
         figures["bytes"] = bytes_per_vector(codec, encoded)
+        figures["trained_on"] = codec.trained_on if codec.learns else None
+        counts.append(codec.train_per_centroid())
         result |= {f"{what}.{name}": value for what, value in figures.items()}
         costs |= {
             f"fit_seconds.{name}": fit_seconds,
@@ -140,4 +162,6 @@ def work(run: CodecRun, progress: Progress) -> Outcome:
             "serve_bytes": bytes_per_vector(codec, encoded, INDEX),
             "full_bytes": 4 * index.corpus.shape[1],
         }
+    known_counts = [count for count in counts if count is not None]
+    result["train_per_centroid"] = min(known_counts, default=None)
     return Outcome(result, costs, values)
