@@ -1,16 +1,21 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from embedstudy.measure import quality
+from embedstudy.core.seeding import numpy_generator
+from embedstudy.measure import quality, significance
 from embedstudy.measure.significance import (
     Effect,
+    Resamples,
     holm,
     paired_effect,
     resampling_weights,
     weighted_auc,
+    weighted_mean,
     weighted_spearman,
 )
 
@@ -83,3 +88,76 @@ def test_weighted_spearman_equals_repeating_the_examples():
     weights = resampling_weights(50, 5)
     expected = [spearmanr(np.repeat(left, w), np.repeat(right, w)).statistic for w in weights]
     assert weighted_spearman(left, right, weights) == pytest.approx(expected)
+
+
+# -- bounded memory -------------------------------------------------------------------------------
+def drawn_at_once(events, resamples, seed):
+    """The samples in one draw and one count, as they are defined: [resamples, events]."""
+    drawn = numpy_generator(seed, "bootstrap", events).integers(0, events, (resamples, events))
+    return np.stack([np.bincount(sample, minlength=events) for sample in drawn])
+
+
+def examples(events):
+    """Labels, probabilities without ties, and scores with many."""
+    rng = np.random.default_rng(events)
+    labels = (rng.random(events) < 0.3).astype(np.float64)
+    return labels, rng.random(events), np.round(labels + rng.normal(size=events), 1)
+
+
+def statistics(events, weights):
+    labels, smooth, tied = examples(events)
+    return {
+        "auc": weighted_auc(labels, smooth, weights),
+        "auc of ties": weighted_auc(labels, tied, weights),
+        "mean": weighted_mean(smooth, weights),
+        "spearman": weighted_spearman(smooth, tied, weights),
+    }
+
+
+@pytest.mark.parametrize("events", [1, 7, 1000, 4097])
+@pytest.mark.parametrize("kept", [0, 1 << 28])
+def test_samples_are_the_same_however_they_are_drawn(events, kept, monkeypatch):
+    monkeypatch.setattr(significance, "_KEPT", kept)
+    monkeypatch.setattr(significance, "CHUNK", 4096)
+    expected = drawn_at_once(events, 21, seed=3)
+    assert np.array_equal(resampling_weights(events, 21, seed=3), expected)
+    samples = Resamples(events, 21, seed=3)
+    for _ in range(2):
+        blocks = list(samples.blocks())
+        assert np.array_equal(np.concatenate(blocks), expected)
+    assert len(blocks) == (1 if kept or events < 100 else 6)
+
+
+@pytest.mark.parametrize("events", [5, 999, 4097])
+@pytest.mark.parametrize("resamples", [1, 38, 201])
+def test_chunks_change_no_bit(events, resamples, monkeypatch):
+    whole = statistics(events, resampling_weights(events, resamples))
+    for chunk in (1, 8 * events, 52 * events):
+        monkeypatch.setattr(significance, "CHUNK", chunk)
+        monkeypatch.setattr(significance, "_KEPT", 0)
+        for weights in (resampling_weights(events, resamples), Resamples(events, resamples)):
+            for name, values in statistics(events, weights).items():
+                assert values.tobytes() == whole[name].tobytes(), (name, chunk)
+
+
+def peak(events, resamples):
+    """Bytes that the statistics of samples, drawn as they are needed, hold at most."""
+    labels, smooth, _ = examples(events)
+    tracemalloc.start()
+    try:
+        weighted_auc(labels, smooth, Resamples(events, resamples))
+        weighted_spearman(labels, smooth, Resamples(events, resamples))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_grows_with_the_chunk_and_not_with_the_samples(monkeypatch):
+    events, rows = 10_000, 8
+    monkeypatch.setattr(significance, "_KEPT", 0)
+    monkeypatch.setattr(significance, "CHUNK", rows * events)
+    few, many = peak(events, 4 * rows), peak(events, 40 * rows)
+    assert many < 1.1 * few
+    monkeypatch.setattr(significance, "CHUNK", 4 * rows * events)
+    assert 2.5 * few < peak(events, 40 * rows) < 4.5 * few
+    assert few < 100 * rows * events

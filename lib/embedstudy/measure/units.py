@@ -22,8 +22,9 @@ class Quality:
 
 
 AUC = Quality("test_auc", "AUC", "test AUC", 4)
+PERCENT = Quality("quality", "%", "quality, % of the other's", 1)  # a ratio, not a difference
 POINTS = Quality("quality", "points", "nDCG@10 or Spearman, × 100", 2)
-BY_NAME = {quality.name: quality for quality in (AUC, POINTS)}
+BY_NAME = {quality.name: quality for quality in (AUC, PERCENT, POINTS)}
 
 
 def budget_name(budget: float) -> str:

@@ -45,6 +45,29 @@ def test_the_effect_is_the_mean_paired_difference(study):
     assert study.effect(left, right.filter(pl.col("seed") > 7)) is None
 
 
+def test_events_of_one_user_are_resampled_together(study):
+    """Each event ten times over: ten times the events tell no more than one of each."""
+    (name,), again = study.labels, np.repeat(np.arange(len(next(iter(study.labels.values())))), 10)
+    labels = {name: study.labels[name][again]}
+    scores = {key: values[again] for key, values in study.scores.items()}
+    groups = {f"{name}.group": pl.Series(again)}
+    left, right = (study.rows.filter(pl.col("method") == m) for m in ("hash", "full"))
+    alone, told = (
+        Evidence(study.rows, scores, one).effect(left, right) for one in (labels, labels | groups)
+    )
+    assert told.error == pytest.approx(study.effect(left, right).error, rel=0.2)
+    assert alone.error < 0.6 * told.error
+
+
+def test_a_difference_in_per_cent_is_a_ratio_of_the_two(study):
+    left, right = (study.rows.filter(pl.col("method") == m) for m in ("hash", "full"))
+    effect = study.effect(left, right, percent=True)
+    ratios = [a / b for a, b in zip(left["test_auc"], right["test_auc"], strict=True)]
+    assert effect.effect == pytest.approx(100 * (np.mean(ratios) - 1))
+    plain = study.effect(left, right)
+    assert effect.low == pytest.approx(100 * plain.low / right["test_auc"].mean(), rel=0.1)
+
+
 def test_a_summary_pairs_each_method_with_the_full_table_of_its_seed(study):
     table = comparisons.summary(study.rows)
     full = study.rows.filter(pl.col("method") == "full")["test_auc"].mean()
@@ -132,7 +155,18 @@ def test_best_of_a_family_is_chosen_on_validation(study):
         ("id: x", "must be a list of claims"),
         ("- {id: a, txt: b}", "claim 'a': txt is not a parameter: did you mean 'text'"),
         ("- {id: a, text: b}", "claim 'a': source is missing"),
-        ("- [", "cannot be read"),
+        ("- [", "is not valid YAML"),
+        (b"- {id: caf\xe9}", "is not valid YAML: 'utf-8' codec"),
+        ("[]", "claims.yaml states no claim"),
+        (f"- {CLAIM | {'left': {}}}", "claim 'c': left names no runs: give it a label"),
+        (f"- {CLAIM | {'right': {'best': True}}}", "claim 'c': right names no runs"),
+        (
+            f"- {CLAIM | {'left': {'labels': []}}}",
+            r"claim 'c': left.labels is \[\]: .* at least one",
+        ),
+        (f"- {CLAIM | {'budgets': []}}", r"claim 'c': budgets is \[\]: .* at least one entry"),
+        (f"- {CLAIM | {'margin': float('nan')}}", "claim 'c': margin is 'nan'"),
+        ("- {id: a, text: b, text: c}", "line 1: 'text' occurs a second time"),
         (
             f"- {CLAIM | {'chapter': 'codes/codec'}}",
             "claim 'c': there is no chapter 'codes/codec': did you mean 'codes/codecs'",
@@ -141,7 +175,7 @@ def test_best_of_a_family_is_chosen_on_validation(study):
 )
 def test_a_bad_claims_file_is_one_sentence(tmp_path, text, sentence):
     path = tmp_path / "claims.yaml"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(StudyError, match=sentence):
         claims.read(path)
 

@@ -108,6 +108,19 @@ def test_claims_name_the_chapter_they_are_about(result):
     assert "points (95 % interval" in claims.findings(table)[0]
 
 
+def test_a_claim_in_per_cent_is_judged_and_told_in_per_cent(result):
+    """``bad`` keeps about 70 % of the quality: more than 25 % lost, not more than 40 %."""
+    kept = CLAIM | {"unit": "%"}
+    one, two = (
+        claims.evaluate({"codes/codecs": TextEvidence.of(result)}, [kept | {"margin": margin}])
+        for margin in (-40, -20)
+    )
+    assert one["verdict"].to_list() == ["holds"] * 2
+    assert two["verdict"].to_list() == ["does not hold"] * 2
+    assert one["unit"].to_list() == ["%"] * 2
+    assert " % (95 % interval" in claims.findings(one)[0]
+
+
 def publish(result, folder):
     """Write what a chapter keeps of its grid."""
     folder.mkdir(parents=True)

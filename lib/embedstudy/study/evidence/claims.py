@@ -4,57 +4,62 @@ import json
 from pathlib import Path
 
 import polars as pl
-import yaml
 
-from embedstudy.core import catalogue, files, paths
-from embedstudy.core.errors import StudyError, nearest
-from embedstudy.core.rules import Number
+from embedstudy.core import catalogue, files, paths, yaml_file
+from embedstudy.core.errors import StudyError, legible, nearest
+from embedstudy.core.rules import Number, Several
 from embedstudy.core.schema import check
 from embedstudy.measure.significance import Effect, holm
-from embedstudy.measure.units import BY_NAME
+from embedstudy.measure.units import BY_NAME, PERCENT
 from embedstudy.study.evidence.comparisons import Evidence
 
 KEY = "claims"  # its chapter in the catalogue
 _VERDICTS = "verdicts.json"
 _SHOWN = ("id", "text", "source", "dataset", "verdict", "effect", "low", "high")  # by the report
 _SIDE = {"family": str, "method": str, "label": str, "best": bool}
-_SIDE |= {"families": [str], "labels": [str]}  # one of several
+_SIDE |= {"families": Several(str), "labels": Several(str)}  # one of several
 _CLAIM = {
     "id": str,
     "text": str,
     "source": str,
     "left": _SIDE,
     "right": _SIDE,
-    "budgets": [Number(0, 2, above=True)],
+    "budgets": Several(Number(0, 2, above=True)),
     "margin": Number(-100, 100),
 }
-_OPTIONAL = {"reason": str, "measure": str, "chapter": str}
+_OPTIONAL = {"reason": str, "measure": str, "chapter": str, "unit": {PERCENT.name}}
 LEVEL = 0.05
 MEASURE = "train_seconds"  # what a claim may be about besides AUC; see ``time_claims``
 
 
 def read(path: Path) -> list[dict]:
     """The claims of a file; raises ``StudyError`` naming the claim and the key that is wrong."""
-    try:
-        claims = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise StudyError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    claims = yaml_file.read(path)
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         raise StudyError(
             f"{path.name} must be a list of claims, each a map that starts with '- id'."
         )
+    if not claims:
+        raise StudyError(f"{path.name} states no claim: give it one.")
     for number, claim in enumerate(claims, 1):
-        where = f"{path.name}: claim '{claim.get('id', number)}': "
-        check(claim, _CLAIM | _OPTIONAL, where)
-        check({k: v for k, v in claim.items() if k in _CLAIM}, _CLAIM, where, required=True)
-        if claim.get("measure", MEASURE) != MEASURE:
-            raise StudyError(f"{where}measure is {claim['measure']!r}: it can only be {MEASURE}.")
-        _require_chapter(claim, where)
+        name = claim["id"] if isinstance(claim.get("id"), str) else str(number)
+        _check(claim, f"{path.name}: claim '{legible(name)}': ")
     names = [claim["id"] for claim in claims]
     for name in names:
         if names.count(name) > 1:
             raise StudyError(f"{path.name}: claim '{name}' stands there twice: rename one.")
     return claims
+
+
+def _check(claim: dict, where: str) -> None:
+    check(claim, _CLAIM | _OPTIONAL, where)
+    check({k: v for k, v in claim.items() if k in _CLAIM}, _CLAIM, where, required=True)
+    if claim.get("measure", MEASURE) != MEASURE:
+        raise StudyError(f"{where}measure is {claim['measure']!r}: it can only be {MEASURE}.")
+    for side in ("left", "right"):
+        if not conditions(claim[side]):
+            raise StudyError(f"{where}{side} names no runs: give it a label, a method or a family.")
+    _require_chapter(claim, where)
 
 
 def _require_chapter(claim: dict, where: str) -> None:
@@ -87,11 +92,14 @@ def conditions(side: dict) -> list[tuple[str, list[str]]]:
     ]
 
 
+_is_reference = pl.col("family") == "reference"
+
+
 def _side(rows: pl.DataFrame, chosen: dict, budgets: list[float]) -> pl.DataFrame:
     """The runs of one side of a claim: one a seed and budget."""
     matching = rows.filter([pl.col(name).is_in(values) for name, values in conditions(chosen)])
-    if chosen.get("method") != "full":
-        matching = matching.filter(pl.col("budget").is_in(budgets))
+    # The uncompressed model, in one phase of training or two, has one size to compare with all.
+    matching = matching.filter(_is_reference | pl.col("budget").is_in(budgets))
     if matching.is_empty() or matching["label"].n_unique() == 1 or not chosen.get("best"):
         return matching
     means = matching.group_by("budget", "label", maintain_order=True).agg(
@@ -131,7 +139,7 @@ def evaluate(gathered: dict[str, Evidence], claims: list[dict]) -> pl.DataFrame:
         cells = evidence.rows.select("dataset", "backbone").unique(maintain_order=True)
         for cell in cells.to_dicts():
             line, effect = _evaluate_one(evidence, claim, cell)
-            lines.append(line | {"unit": evidence.quality.name})
+            lines.append(line | {"unit": claim.get("unit", evidence.quality.name)})
             effects.append(effect)
     decided = [i for i, effect in enumerate(effects) if effect is not None]
     adjusted = holm([effects[i].p_value(lines[i]["margin"]) for i in decided])
@@ -163,7 +171,9 @@ def _evaluate_one(evidence: Evidence, claim: dict, cell: dict) -> tuple[dict, Ef
     budgets = set(left["budget"]) & set(right["budget"]) if _varies(left, right) else None
     if budgets is not None:
         left, right = (s.filter(pl.col("budget").is_in(list(budgets))) for s in (left, right))
-    effect = None if left.is_empty() or right.is_empty() else evidence.effect(left, right)
+    percent = claim.get("unit") == PERCENT.name
+    missing = left.is_empty() or right.is_empty()
+    effect = None if missing else evidence.effect(left, right, percent=percent)
     numbers = dict.fromkeys(("effect", "low", "high"))
     if effect is not None:
         numbers = {"effect": effect.effect, "low": effect.low, "high": effect.high}
@@ -173,7 +183,7 @@ def _evaluate_one(evidence: Evidence, claim: dict, cell: dict) -> tuple[dict, Ef
 
 
 def _varies(left: pl.DataFrame, right: pl.DataFrame) -> bool:
-    return not any((side["method"] == "full").any() for side in (left, right))
+    return not any(side.select(_is_reference.any()).item() for side in (left, right))
 
 
 def evaluate_file(gathered: dict[str, Evidence], path: Path | None = None) -> pl.DataFrame:

@@ -8,8 +8,9 @@ import polars as pl
 
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
-from embedstudy.measure.significance import Effect, paired_effect, resampling_weights, weighted_auc
+from embedstudy.measure.significance import Effect, Resamples, paired_effect, weighted_auc
 from embedstudy.measure.units import AUC, Quality, budget_name
+from embedstudy.study.engine.outcome import groups_of
 from embedstudy.study.engine.result import GridResult
 
 CELL = ["dataset", "backbone", "label", "budget"]  # one point of a chart; seeds vary within
@@ -55,8 +56,9 @@ class Evidence:
     """Rows with what is needed to compare them: a paired bootstrap of every run's AUC.
 
     ``rows``: a row a run; ``scores``: test probabilities of each run, by key; ``labels``: what they
-    are judged by, by data set. Bootstrap samples are drawn once a data set, so that any two runs on
-    it are paired event by event.
+    are judged by, by data set, and whose each event is, where events come in clusters (column
+    ``groups_of(dataset)``). Bootstrap samples are those of a data set, drawn by cluster, so that any
+    two runs on it are paired event by event.
     """
 
     quality = AUC
@@ -70,7 +72,7 @@ class Evidence:
     ):
         self.rows, self.scores, self.labels, self.resamples = rows, scores, labels, resamples
         self._draws: dict[str, np.ndarray] = {}
-        self._samples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._samples: dict[str, tuple[np.ndarray, Resamples]] = {}
 
     @classmethod
     def of(cls, result: GridResult, resamples: int = 200) -> "Evidence":
@@ -82,13 +84,17 @@ class Evidence:
         """The rows of the runs that succeeded."""
         return self.rows.filter(pl.col("status") == "ok")
 
-    def _sample(self, row: dict) -> tuple[np.ndarray, np.ndarray]:
-        """Test labels [N] and bootstrap weights [resamples, N] of the row's data set."""
+    def _sample(self, row: dict) -> tuple[np.ndarray, Resamples]:
+        """Test labels [N] and bootstrap samples of the row's data set."""
         name = row["dataset"]
         if name not in self._samples:
-            labels = self.labels[name].drop_nulls().to_numpy()
-            self._samples[name] = labels, resampling_weights(len(labels), self.resamples)
+            labels, groups = (self._judged(column) for column in (name, groups_of(name)))
+            self._samples[name] = labels, Resamples(len(labels), self.resamples, groups=groups)
         return self._samples[name]
+
+    def _judged(self, name: str) -> np.ndarray | None:
+        column = self.labels.get(name)
+        return None if column is None else column.drop_nulls().to_numpy()
 
     def draws(self, row: dict) -> np.ndarray:
         """Test AUC of a run on each bootstrap sample: [resamples]."""
@@ -99,11 +105,14 @@ class Evidence:
             self._draws[key] = weighted_auc(labels, scores, weights)
         return self._draws[key]
 
-    def effect(self, left: pl.DataFrame, right: pl.DataFrame) -> Effect | None:
+    def effect(
+        self, left: pl.DataFrame, right: pl.DataFrame, *, percent: bool = False
+    ) -> Effect | None:
         """Mean difference of quality, left minus right, paired by seed.
 
-        Each side holds the same number of runs a seed (one for each budget compared). None if the
-        sides share no seed.
+        ``percent``: how many per cent of the right side's quality that is, seed by seed; the ratio is
+        formed on each bootstrap sample, so the interval is its own. Each side holds the same number of
+        runs a seed (one for each budget compared). None if the sides share no seed.
         """
         sides = [dict(tuple(_by_seed(side))) for side in (left, right)]
         seeds = [seed for seed in sides[0] if seed in sides[1]]
@@ -112,12 +121,18 @@ class Evidence:
         draws, observed = [], []
         for seed in seeds:
             a, b = sides[0][seed], sides[1][seed]
-            draws.append(sum(map(self.draws, a)) / len(a) - sum(map(self.draws, b)) / len(b))
-            observed.append(self._mean(a) - self._mean(b))
+            drawn = [sum(map(self.draws, side)) / len(side) for side in (a, b)]
+            draws.append(_difference(*drawn, percent))
+            observed.append(_difference(self._mean(a), self._mean(b), percent))
         return paired_effect(np.stack(draws), float(np.mean(observed)))
 
     def _mean(self, rows: list[dict]) -> float:
         return float(np.mean([row[self.quality.column] for row in rows]))
+
+
+def _difference(left, right, percent: bool):
+    """``left`` minus ``right``, numbers or arrays, or that in per cent of ``right``."""
+    return 100 * (left / right - 1) if percent else left - right
 
 
 def _by_seed(side: pl.DataFrame) -> Iterable[tuple[int, list[dict]]]:

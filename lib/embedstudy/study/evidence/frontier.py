@@ -22,7 +22,7 @@ def best_per_budget(evidence: Evidence) -> pl.DataFrame:
     with its 95 % interval (low, high), serve_bytes.
     """
     cell = ["dataset", "backbone", "budget"]
-    methods = evidence.ok.filter(pl.col("method") != "full")
+    methods = evidence.ok.filter(pl.col("family") != "reference")
     means = methods.group_by([*cell, "label", "family"], maintain_order=True).agg(
         pl.col("valid_auc", "test_auc").mean(), pl.col("serve_bytes").max()
     )

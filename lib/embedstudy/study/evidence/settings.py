@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from embedstudy.core.rules import Number, setting
+from embedstudy.core.rules import RESAMPLES, setting
 
 
 @dataclass(frozen=True)
 class EvidenceSettings:
     """How the frontier and the claims are computed."""
 
-    resamples: int = setting(Number(2, whole=True), 200)  # bootstrap samples of the events
+    resamples: int = setting(RESAMPLES, 200)  # bootstrap samples of the events

@@ -59,12 +59,14 @@ class TextEvidence(Evidence):
             joined.unique("key", keep="first", maintain_order=True), scores, labels, resamples
         )
 
-    def effect(self, left: pl.DataFrame, right: pl.DataFrame) -> Effect | None:
+    def effect(
+        self, left: pl.DataFrame, right: pl.DataFrame, *, percent: bool = False
+    ) -> Effect | None:
         """Mean difference of quality, left minus right, paired by seed and example.
 
         What draws nothing at random has one seed, which then stands for every seed of the other side.
         """
-        return super().effect(_spread(left, right), _spread(right, left))
+        return super().effect(_spread(left, right), _spread(right, left), percent=percent)
 
     def draws(self, row: dict) -> np.ndarray:
         """Quality of a run on each bootstrap sample of its task: [resamples]."""

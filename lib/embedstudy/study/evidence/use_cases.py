@@ -28,7 +28,7 @@ def _cells(rows: pl.DataFrame) -> pl.DataFrame:
     )
     full = means.filter(pl.col("method") == "full")
     full = full.select(*_SAME, full_valid="valid_auc", full_test="test_auc")
-    return means.filter(pl.col("method") != "full").join(
+    return means.filter(pl.col("family") != "reference").join(
         full, on=_SAME, how="left", maintain_order="left"
     )
 
