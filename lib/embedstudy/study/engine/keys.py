@@ -8,7 +8,7 @@ from types import ModuleType
 
 from embedstudy.core import paths
 from embedstudy.core.errors import StudyError
-from embedstudy.study.engine import imports
+from embedstudy.study.engine import environment, imports
 from embedstudy.study.engine.fingerprint import hash_data
 from embedstudy.study.engine.runs import Run
 from embedstudy.study.engine.store import digest
@@ -31,7 +31,7 @@ def keyed(
 ) -> tuple[list[Run], list[str]]:
     """The runs with the keys of what they share, and the key of each in the store.
 
-    A key is made of parameters, data, source, versions and threads.
+    A key is made of parameters, data, source, versions, threads and instruction set.
     """
     if not hasattr(module, "sources"):
         raise StudyError(
@@ -58,6 +58,7 @@ def keyed(
                 "source": source(tuple(modules)),
                 "versions": versions,
                 "threads": THREADS,
+                "arithmetic": environment.arithmetic(),
             }
         )
 
