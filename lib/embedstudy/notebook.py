@@ -1,9 +1,11 @@
 """What every chapter's notebook needs to show its work: set-up, settings, source code, sentences."""
 
+import atexit
+import contextlib
 import functools
 import inspect
+import re
 import sys
-import tempfile
 import textwrap
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from IPython.display import Code, Markdown
 
 from embedstudy import figures
 from embedstudy.core import schema
+from embedstudy.core import scratch as temporary
 from embedstudy.core.schema import Settings
+
+# What Markdown, a formula or HTML gives a meaning, and what begins a heading or an inner list.
+_MARKS = re.compile(r"[\\`*_\[\]<>$&~|]|^[#+=-]")
 
 
 def setup() -> None:
@@ -38,8 +44,17 @@ def source(thing: object) -> Code:
 
 
 def sentences(said: list[str]) -> Markdown:
-    """Computed sentences as a list."""
-    return Markdown("\n".join(f"- {sentence}" for sentence in said))
+    """Computed sentences as a list.
+
+    They hold labels, claims and errors, which are text and no Markdown: every mark is shown as it is.
+    """
+    lines = (_MARKS.sub(_entity, " ".join(sentence.split())) for sentence in said)
+    return Markdown("\n".join(f"- {line}" for line in lines))
+
+
+def _entity(mark: re.Match) -> str:
+    """An entity is never a mark; a backslash before one would be, of a formula."""
+    return f"&#{ord(mark[0])};"
 
 
 def quiet(fraction: float, words: str) -> None:
@@ -49,6 +64,6 @@ def quiet(fraction: float, words: str) -> None:
 @functools.cache
 def scratch() -> Path:
     """A temporary folder that lives as long as the notebook's kernel."""
-    folder = tempfile.TemporaryDirectory()
-    scratch.keep = folder
-    return Path(folder.name)
+    held = contextlib.ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(temporary.folder())

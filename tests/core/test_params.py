@@ -15,9 +15,15 @@ def edit(project, **changes):
 
 def test_a_section_is_that_of_the_chosen_profile(project):
     assert params.profile() == "smoke"
-    assert params.section("tables.all") == {"budgets": [0.5], "seeds": {"toy": [0, 1]}}
+    assert params.section("tables.all") == {
+        "budgets": [0.5],
+        "seeds": {"movielens": [0], "toy": [0, 1]},
+    }
     edit(project, profile="quick")
-    assert params.section("tables.all") == {"budgets": [0.5, 0.1], "seeds": {"toy": [0]}}
+    assert params.section("tables.all") == {
+        "budgets": [0.5, 0.1],
+        "seeds": {"movielens": [0], "toy": [0]},
+    }
     assert params.section("tables.all", "smoke")["budgets"] == [0.5]
 
 

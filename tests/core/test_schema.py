@@ -3,8 +3,8 @@ from dataclasses import dataclass
 import pytest
 
 from embedstudy.core.errors import StudyError
-from embedstudy.core.rules import COUNT, SHARE, Mapping, setting
-from embedstudy.core.schema import read
+from embedstudy.core.rules import COUNT, SHARE, Mapping, Number, Several, setting
+from embedstudy.core.schema import check, read
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,54 @@ def test_values_become_an_object_with_its_defaults():
 def test_what_a_class_refuses_is_named(values, sentence):
     with pytest.raises(StudyError, match=sentence):
         read(Outer, values, "p: ")
+
+
+@dataclass(frozen=True)
+class Crossed:
+    names: list[str] = setting(Several(str), factory=lambda: ["a"])
+    seeds: dict[str, list[int]] = setting(
+        Mapping(Several(int), least=1), factory=lambda: {"a": [0]}
+    )
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            if name not in self.seeds:
+                raise StudyError(f"seeds has none for '{name}'.")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"names": []}, r"p: names is \[\]: it must be a list of at least one entry, none twice"),
+        ({"names": ["a", "a"]}, r"p: names is \['a', 'a'\]: .* none twice"),
+        ({"names": "a"}, "p: names is 'a': it must be a list"),
+        ({"names": [1]}, r"p: names is \[1\]: .* each text"),
+        ({"seeds": {}}, "p: seeds is {}: it must be a map of at least 1"),
+        ({"seeds": {"a": []}}, r"p: seeds.a is \[\]: it must be a list of at least one entry"),
+        ({"seeds": {"a": [1, 1]}}, r"p: seeds.a is \[1, 1\]: .* none twice"),
+        ({"seeds": {1: [1]}}, r"p: seeds is {1: \[1\]}"),
+        ({"names": ["b"]}, "p: seeds has none for 'b'"),
+    ],
+)
+def test_lists_that_must_hold_something_and_fields_that_must_agree(values, sentence):
+    with pytest.raises(StudyError, match=sentence):
+        read(Crossed, values, "p: ")
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 10**400, -1])
+def test_a_number_is_finite_and_in_its_range(value):
+    with pytest.raises(StudyError, match="rate is") as told:
+        check({"rate": value}, {"rate": Number(0, 10)}, "p: ")
+    assert len(str(told.value)) < 200
+
+
+def test_a_wrong_value_is_shown_by_its_beginning():
+    with pytest.raises(StudyError) as told:
+        check({"seeds\nof": 1}, {"seeds": int}, "p: ")
+    assert str(told.value) == "p: seeds of is not a parameter: did you mean 'seeds'?"
+    shared = ["x"]
+    for _ in range(40):  # as YAML's aliases share them: written out, 2^40 entries
+        shared = [shared, shared]
+    with pytest.raises(StudyError) as told:
+        check({"seeds": {"a": shared}}, {"seeds": int}, "p: ")
+    assert len(str(told.value)) < 400

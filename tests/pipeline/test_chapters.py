@@ -19,7 +19,10 @@ def demo():
 
 
 def test_a_chapter_takes_its_sections(project):
-    assert chapters.parameters(demo()) == {"budgets": [0.5], "seeds": {"toy": [0, 1]}}
+    assert chapters.parameters(demo()) == {
+        "budgets": [0.5],
+        "seeds": {"movielens": [0], "toy": [0, 1]},
+    }
     assert chapters.parameters(demo(), "full") == {}
 
 
@@ -38,6 +41,15 @@ def test_a_chapter_takes_its_sections(project):
         ({"train": {"epochs": 0}}, "smoke.tables.all.train.epochs is 0"),
         ({"train": {"monitor": "f1"}}, "train.monitor is 'f1': it must be one of auc, logloss"),
         ({"dim": 10**9}, "smoke.tables.all.dim is 1000000000"),
+        ({"budgets": []}, r"smoke.tables.all.budgets is \[\]: it must be a list of at least one"),
+        ({"datasets": []}, r"smoke.tables.all.datasets is \[\]"),
+        ({"seeds": {"movielens": []}}, r"smoke.tables.all.seeds.movielens is \[\]"),
+        (
+            {"datasets": ["movielens", "cals"], "seeds": {"movielens": [0], "calls": [0]}},
+            "smoke.tables.all.seeds has none for the data set .cals.: give it one",
+        ),
+        ({"init_std": float("inf")}, "smoke.tables.all.init_std is inf"),
+        ({"train": {"batch": 2**40}}, "smoke.tables.all.train.batch is 1099511627776"),
     ],
 )
 def test_wrong_values_are_named_before_any_work(project, section, sentence):

@@ -1,10 +1,13 @@
 import json
 import re
 
+import altair as alt
 import polars as pl
 import pytest
+from bs4 import BeautifulSoup
 from tiny_site import Site, chart
 
+from embedstudy import notebook
 from embedstudy.core.errors import StudyError
 from embedstudy.figures.theme import MIME
 from embedstudy.report import words
@@ -189,3 +192,96 @@ def test_words():
     assert words.signed(None) == "–"
     assert "<a href=" in words.linked("see https://example.org/x, <b>")
     assert "<b>" not in words.linked("see https://example.org/x, <b>")
+
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def actions(page):
+    """What a page would run besides the report's own scripts: scripts, events."""
+    soup = BeautifulSoup(page, "html.parser")
+    data = "application/json"  # what a chart is drawn of, which nothing runs
+    scripts = [one for one in soup.find_all("script") if one.get("type") != data]
+    events = [name for tag in soup.find_all(True) for name in tag.attrs if name.startswith("on")]
+    return [one.text for one in scripts if "alert(" in one.text], events
+
+
+def test_claims_labels_and_errors_run_nothing_wherever_they_are_shown(site, project):
+    """As sentences, in tables, in charts, as printed text, on the index and in the navigation."""
+    frame = pl.DataFrame({SCRIPT: [SCRIPT]})
+    labels = pl.DataFrame({"x": [1], "label": [SCRIPT]})
+    drawn = alt.Chart(labels, title=SCRIPT).mark_point().encode(x="x:Q", color="label:N")
+    shown = [
+        {"text/markdown": notebook.sentences([SCRIPT, f"{SCRIPT} failed: {SCRIPT}"]).data},
+        {"text/html": frame._repr_html_(), "text/plain": str(frame)},
+        {MIME: drawn.to_dict()},
+        {"text/plain": SCRIPT},
+    ]
+    site.show(*shown)
+    identity = {"key": ["k"], "dataset": [SCRIPT], "backbone": ["b"], "label": [SCRIPT]}
+    costs = {"key": ["k"], "train_seconds": [2.5]}
+    write(site.results / "tables/one/rows.parquet", identity | {"budget": [0.1], "seed": [0]})
+    write(site.reports / "tables/one/times.parquet", costs)
+    line = {"id": "a", "text": SCRIPT, "source": SCRIPT, "dataset": SCRIPT, "verdict": "holds"}
+    line |= {"effect": 0.012, "low": 0.01, "high": 0.014}
+    (site.results / "claims").mkdir(parents=True)
+    (site.results / "claims" / "verdicts.json").write_text(json.dumps([line]))
+    frontier.write(pl.DataFrame([BEST | {"label": SCRIPT, "dataset": SCRIPT}]))
+    site.render()
+    for name in ("pages/tables/10-one", "index"):
+        page = site.page(name)
+        assert actions(page) == ([], [])
+        assert "alert(1)" in page  # it is shown, not lost
+
+
+@pytest.mark.parametrize(
+    ("shown", "what"),
+    [
+        ({"text/html": "<p>x</p><script>alert(1)</script>"}, "<script>"),
+        ({"text/html": "<img src=x onerror=alert(1)>"}, "onerror=alert"),
+        ({"text/html": "<a href=' JavaScript:alert(1)'>x</a>"}, "href="),
+        ({"text/html": "<iframe srcdoc='x'></iframe>"}, "<iframe>"),
+        ({"text/html": "<meta http-equiv=refresh content='0;url=x'>"}, "<meta>"),
+        ({"image/svg+xml": "<svg onload=alert(1)></svg>"}, "onload=alert"),
+    ],
+)
+def test_html_that_would_run_is_not_written(site, shown, what):
+    site.show(shown)
+    with pytest.raises(
+        StudyError, match=f"10-one would run what it shows .{what}.*show it as text"
+    ):
+        site.render()
+    assert not (site.reports / "index.html").exists()
+
+
+def test_html_in_markdown_is_shown_and_not_obeyed():
+    for source in (
+        SCRIPT,
+        f"text {SCRIPT}",
+        f"- {SCRIPT}",
+        f"<div>\n{SCRIPT}\n</div>",
+        f"# {SCRIPT}",
+    ):
+        assert actions(to_html(source)) == ([], [])
+        assert "&lt;script&gt;" in to_html(source)
+    assert "harmful-link" in to_html("[x](javascript:alert)")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [r"\text{<script>alert(1)</script>}", r"\mathrm{<img src=x onerror=alert(2)>}", "a < b"],
+)
+def test_a_formula_holds_no_html(formula):
+    drawn = mathml(formula)
+    assert actions(drawn) == ([], [])
+    assert "&lt;" in drawn or "&#x0003C;" in drawn
+    assert BeautifulSoup(drawn, "html.parser").find(["script", "img"]) is None
+
+
+def test_a_damaged_record_of_a_chapters_time_is_one_sentence(site):
+    place = site.reports / "tables" / "one" / "wall.json"
+    place.parent.mkdir(parents=True)
+    for text in ("{", "[]", '{"profile": "quick"}', '{"profile": 1, "seconds": "long"}'):
+        place.write_text(text)
+        with pytest.raises(StudyError, match="does not tell how long its chapter took"):
+            site.render()

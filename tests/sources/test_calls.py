@@ -52,7 +52,7 @@ def zipf_calls(count, names=50, seed=0):
 def test_negatives_follow_their_call_and_never_equal_it(negatives):
     calls = zipf_calls(5000)
     events = with_negatives(calls, negatives, np.random.default_rng(0))
-    assert events.columns == ["label", *FIELDS]
+    assert events.columns == ["label", "unit", *FIELDS]
     blocks = events.with_row_index().with_columns(block=pl.col("index") // (1 + negatives))
     assert events["label"].to_list() == ([1] + [0] * negatives) * 5000
     real = blocks.filter(label=1)

@@ -5,9 +5,7 @@ import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from embedstudy.core import paths
+from embedstudy.core import paths, yaml_file
 from embedstudy.core.errors import StudyError, nearest
 
 PLACES = ("tables", "encoders", "codes")  # groups whose chapters run a grid
@@ -39,7 +37,7 @@ class Chapter:
 
 def _read(path: Path) -> list[Chapter]:
     try:
-        groups = yaml.safe_load(path.read_text(encoding="utf-8"))["chapters"]
+        groups = yaml_file.read(path)["chapters"]
         listed = [
             Chapter(
                 group,
@@ -51,14 +49,21 @@ def _read(path: Path) -> list[Chapter]:
             for group, entries in groups.items()
             for name, entry in entries.items()
         ]
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        for one in listed:
+            _require_texts(one)
+    except (KeyError, TypeError, AttributeError) as error:
         raise StudyError(
             f"{path} is not a catalogue of chapters ({' '.join(str(error).split())}): it maps "
             "groups to chapters, each with its notebook."
         ) from error
     return sorted(listed, key=lambda one: posixpath.basename(one.notebook))
+
+
+def _require_texts(chapter: Chapter) -> None:
+    for name in ("group", "name", "notebook", "settings", "own"):
+        value = getattr(chapter, name)
+        if not isinstance(value, str) and not (value is None and name in ("settings", "own")):
+            raise TypeError(f"the {name} of a chapter is no text")
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,11 +1,24 @@
 """Files that are either whole or absent, also after ``kill -9`` or on a full disk."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from embedstudy.core.errors import StudyError
+
+_ROOM = "make room for it and start again"
+_LEAVE = "allow writing there and start again"
+_REMEDIES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EACCES: _LEAVE,
+    errno.EPERM: _LEAVE,
+    errno.EROFS: _LEAVE,
+    errno.ENOTDIR: "move what stands in its way and start again",
+    errno.EISDIR: "move what stands in its way and start again",
+}
 
 
 def _sync(path: Path) -> None:
@@ -17,6 +30,19 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell in one ``StudyError`` what the file system refuses while ``path`` is written."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno, "mend that and start again")
+        raise StudyError(
+            f"Cannot write {path}: {error.strerror or error}. Runs finished before are kept; "
+            f"{remedy} to go on from there."
+        ) from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a scratch path beside ``path``; on success its file takes the place of ``path``.
 
@@ -25,16 +51,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield scratch
-        _sync(scratch)
-        os.replace(scratch, path)
-        _sync(path.parent)
-    except OSError as error:
-        raise StudyError(
-            f"Cannot write {path}: {error.strerror or error}. Runs finished before are kept; "
-            "make room for it and start again to go on from there."
-        ) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield scratch
+            _sync(scratch)
+            os.replace(scratch, path)
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             scratch.unlink()

@@ -13,12 +13,9 @@
 import copy
 import functools
 import os
-import re
 from pathlib import Path
 
-import yaml
-
-from embedstudy.core import paths
+from embedstudy.core import paths, yaml_file
 from embedstudy.core.errors import StudyError, nearest
 from embedstudy.core.rules import Number
 from embedstudy.core.schema import check, describe
@@ -27,32 +24,6 @@ PROFILES = ("smoke", "quick", "full")
 
 
 # -- reading the file -----------------------------------------------------------------------------
-class _Loader(yaml.SafeLoader):
-    """YAML as DVC reads it: 1e-3 is a number, and a key may not occur twice."""
-
-    def get_single_node(self) -> yaml.Node:
-        node = super().get_single_node()
-        _refuse_repeated_keys(node, set())
-        return node
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, seen: set[int]) -> None:
-    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-        return
-    seen.add(id(node))
-    names = set()
-    for entry in node.value:
-        key, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)
-        if key is not None and key.value in names:
-            line = key.start_mark.line + 1
-            raise yaml.YAMLError(f"line {line}: '{key.value}' occurs a second time in its map")
-        names.add(key and key.value)
-        _refuse_repeated_keys(value, seen)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
 _TOP = {
     "profile": set(PROFILES),
     "device": {"auto", "cpu", "cuda"},
@@ -70,12 +41,7 @@ def load(path: Path | None = None) -> dict:
 
 @functools.lru_cache(maxsize=4)
 def _load(path: Path, stamp: tuple | None) -> dict:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    values = yaml_file.read(path)
     if not isinstance(values, dict):
         raise StudyError(f"{path} must be a map with the keys {', '.join(_TOP)}.")
     check(values, _TOP, f"{path.name}: ", required=True)

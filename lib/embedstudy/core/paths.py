@@ -37,7 +37,7 @@ def find_root() -> Path:
 
 
 ROOT = find_root()
-DATA = ROOT / "data"  # raw inputs, pinned by data.dvc
+DATA = ROOT / "data"  # raw inputs, pinned by sources/core/wheels.lock
 PREPARED = ROOT / "results" / "prepared"  # tidy Parquet, one folder a data set
 RESULTS = ROOT / "results"  # what the stages write, tracked by DVC
 REPORTS = ROOT / "reports"  # executed notebooks and HTML

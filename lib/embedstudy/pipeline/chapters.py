@@ -44,9 +44,17 @@ def parameters(chapter: Chapter, profile: str | None = None) -> dict:
 
 
 def takes_parameters(notebook: Path) -> bool:
-    """Whether a notebook has the cell that ``PARAMETER`` is injected after."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return any("parameters" in cell["metadata"].get("tags", []) for cell in cells)
+    """Whether a notebook has the cell that ``PARAMETER`` is injected after.
+
+    Raises ``StudyError`` if the file is no notebook.
+    """
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return any("parameters" in cell["metadata"].get("tags", []) for cell in cells)
+    except OSError as error:
+        raise StudyError(f"{notebook} cannot be read ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StudyError(f"{notebook} is no notebook: take it from git again.") from error
 
 
 def check_all() -> None:

@@ -12,7 +12,15 @@ import yaml
 from embedstudy.core import paths
 
 # What determines the results; dvc.lock, results/ and reports/ are rewritten by the study itself.
-SOURCES = ("lib", "notebooks", "params.yaml", "dvc.yaml", "data.dvc", "requirements.lock")
+SOURCES = (
+    "lib",
+    "notebooks",
+    "params.yaml",
+    "dvc.yaml",
+    "data.dvc",
+    "requirements.lock",
+    "torch.lock",
+)
 
 
 def packages() -> list[str]:

@@ -73,11 +73,27 @@ def _remote(soup: BeautifulSoup) -> str | None:
     return None
 
 
+_FOREIGN = {"script", "iframe", "object", "embed", "form", "base", "meta", "link"}
+_ADDRESSED = {"href", "src", "xlink:href", "action", "formaction", "data"}
+_HARMFUL = re.compile(r"\s*(javascript|vbscript|data:text)", re.IGNORECASE)
+
+
+def _active(soup: BeautifulSoup) -> str | None:
+    """What a page would run or obey besides the report's own scripts, or None."""
+    for tag in soup.find_all(True):
+        if tag.name in _FOREIGN and tag.get("type") != "application/json":
+            return f"<{tag.name}>"
+        for name, value in tag.attrs.items():
+            if name.startswith("on") or (name in _ADDRESSED and _HARMFUL.match(value)):
+                return f"{name}={str(value)[:40]}"
+    return None
+
+
 def render(page: Page) -> Body:
     """The inside of a page.
 
-    Raises ``StudyError`` for a formula that cannot be drawn, a chart that holds NaN, and content
-    that would be loaded from the network.
+    Raises ``StudyError`` for a formula that cannot be drawn, a chart that holds NaN, and content that
+    opening the page would run or load from the network.
     """
     name = page.chapter.notebook
     charts = Charts(f"chapter {name}")
@@ -91,6 +107,8 @@ def render(page: Page) -> Body:
         raise StudyError(
             f"Chapter {name} would load {address} when opened: put it into the notebook."
         )
+    if foreign := _active(soup):
+        raise StudyError(f"Chapter {name} would run what it shows ({foreign}): show it as text.")
     for anchor in soup.select("a.anchor-link"):
         anchor["aria-hidden"], anchor["tabindex"] = "true", "-1"
     for table in soup.select(".markdown table"):

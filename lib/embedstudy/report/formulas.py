@@ -1,9 +1,10 @@
 """Markdown of the chapters as HTML, with formulas as MathML, which browsers draw by themselves."""
 
 import re
+import xml.etree.ElementTree as ET
 from html import escape
 
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath, MathInlineParser
 
 from embedstudy.core.errors import StudyError
@@ -14,6 +15,7 @@ _ALIGNED = {
     r"\end{aligned}": r"\end{align*}",
 }
 _UNKNOWN = re.compile(r"<mi>(\\[^<]+)<")  # latex2mathml passes on what it does not know
+_ENTITY = re.compile(r"&amp;(#x?[0-9A-Fa-f]+|lt|gt|amp);")  # as it writes its symbols
 
 
 def mathml(formula: str, *, block: bool = False) -> str:
@@ -25,9 +27,11 @@ def mathml(formula: str, *, block: bool = False) -> str:
     for name, equivalent in _ALIGNED.items():
         text = text.replace(name, equivalent)
     try:
-        drawn = convert(text, display="block" if block else "inline")
+        element = convert_to_element(text, display="block" if block else "inline")
     except Exception as error:  # latex2mathml raises a dozen unrelated types
         raise StudyError(f"The formula ${formula}$ cannot be read: correct its LaTeX.") from error
+    # Its own text unescapes all that a formula holds, tags in \text{} too.
+    drawn = _ENTITY.sub(r"&\1;", ET.tostring(element, encoding="unicode"))
     unknown = _UNKNOWN.search(drawn)
     if unknown:
         raise StudyError(
@@ -61,8 +65,20 @@ class _Renderer(IPythonRenderer):
             return f"<pre><code>{escape(code)}</code></pre>"  # drawing it takes a large script
         return super().block_code(code, info)
 
+    # What chapters say holds labels, claims and errors: HTML in Markdown is shown, not obeyed.
+    def inline_html(self, html: str) -> str:
+        return escape(html)
+
+    def block_html(self, html: str) -> str:
+        return f"<p>{escape(html.strip())}</p>\n"
+
 
 def to_html(source: str, attachments: dict | None = None) -> str:
     """HTML of one Markdown cell; formulas in ``$…$``, ``$$…$$`` and LaTeX environments."""
-    renderer = _Renderer(escape=False, attachments=attachments, anchor_link_text="#")
+    renderer = _Renderer(
+        escape=False,
+        allow_harmful_protocols=False,
+        attachments=attachments,
+        anchor_link_text="#",
+    )
     return MarkdownWithMath(renderer, inline=_Inline(hard_wrap=False)).render(source)

@@ -59,7 +59,14 @@ def read(path: Path) -> NotebookNode:
         nbformat.validate(notebook)
     except FileNotFoundError as error:
         raise StudyError(f"There is no notebook {path}: run 'dvc repro' to make it.") from error
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError) as error:
+    except (
+        nbformat.ValidationError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
         raise StudyError(
             f"{path} is not a readable notebook: delete it and run 'dvc repro'."
         ) from error
@@ -85,4 +92,10 @@ def executed() -> list[Page]:
 def wall(chapter: Chapter) -> dict | None:
     """Profile and seconds of the chapter's last run, or None where not recorded."""
     path = paths.REPORTS / chapter.key / "wall.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {"profile": str(found["profile"]), "seconds": float(found["seconds"])}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StudyError(f"{path} does not tell how long its chapter took: remove it.") from error

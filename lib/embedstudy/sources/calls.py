@@ -61,7 +61,14 @@ def prepare(
     }
     protocol = PROTOCOL.format(negatives=negatives, seed=seed)
     write_ctr(
-        splits, FIELDS, out, name="calls", min_count=min_count, protocol=protocol, events=events
+        splits,
+        FIELDS,
+        out,
+        name="calls",
+        min_count=min_count,
+        protocol=protocol,
+        events=events,
+        group="unit",
     )
 
 
@@ -82,7 +89,7 @@ def split_calls(corpus: Path, seed: int) -> dict[str, pl.DataFrame]:
 def with_negatives(
     calls: pl.DataFrame, negatives: int, random: np.random.Generator
 ) -> pl.DataFrame:
-    """Follow every call by its negatives: columns ``label`` and ``FIELDS``."""
+    """Follow every call by its negatives: columns ``label``, ``unit`` and ``FIELDS``."""
     names = calls["called"].cast(pl.Categorical)
     codes = names.to_physical().to_numpy()
     real = np.repeat(np.arange(len(calls)), 1 + negatives)
@@ -95,7 +102,7 @@ def with_negatives(
         source[wrong] = random.integers(0, len(calls), len(wrong))
         wrong = wrong[codes[source[wrong]] == codes[real[wrong]]]
     return calls.drop("called")[real].select(
-        pl.Series("label", label), pl.exclude("unit"), calls["called"][source].alias("called")
+        pl.Series("label", label), pl.all(), calls["called"][source].alias("called")
     )
 
 

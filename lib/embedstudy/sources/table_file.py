@@ -133,6 +133,8 @@ def _category(file: Path, name: str, kind: pl.DataType) -> pl.Expr:
 
 def _label(file: Path, frame: pl.LazyFrame, label: str, positive_from: float | None) -> pl.Expr:
     """0 or 1, after a pass over the column that finds the first value that cannot be told."""
+    if frame.collect_schema()[label].is_nested():
+        raise StudyError(f"{file}: {label} holds lists or maps, but a label must be a number.")
     number = pl.col(label).cast(pl.Float64, strict=False)
     fine = number.is_in([0, 1]) if positive_from is None else number.is_finite()
     wrong = (

@@ -33,6 +33,7 @@ def test_another_split(tmp_path):
         ("corpus.jsonl", "\n \n", "corpus.jsonl is empty"),
         ("corpus.jsonl", as_lines(DOCUMENTS) + "{", "line 4 is no JSON object with _id and text"),
         ("queries.jsonl", '{"_id": "q1"}\n', "queries.jsonl, line 1 is no JSON object"),
+        ("queries.jsonl", '{"_id": "q1", "text": "\\ud800"}\n', "line 1 is no JSON object"),
         (
             "queries.jsonl",
             '{"_id": "q1", "text": null}\n',

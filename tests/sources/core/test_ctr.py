@@ -56,6 +56,35 @@ def test_ids_follow_training_frequency_and_rare_values_share_row_0(tmp_path):
     assert not train["unseen"].any()
 
 
+def test_whose_event_it_is_stands_beside_it(tmp_path):
+    """By a field or by a column that is none; a sample keeps it with its event."""
+    who = pl.Series("who", ["y", "x", "y", "z"])
+    for group, numbers in (("city", [1, 3, 2, 0]), ("who", [1, 0, 1, 2])):
+        splits = {"train": TRAIN.with_columns(who=pl.lit("w")), "test": TEST.with_columns(who)}
+        options = {"name": "toy", "min_count": 2, "protocol": "by hand", "group": group}
+        spec = write_ctr(splits, ["city", "hour"], tmp_path / "toy", **options)
+        assert spec["group"] == group
+        test = pl.read_parquet(tmp_path / "toy" / "test.parquet")
+        assert test.schema["group"] == pl.UInt32
+        if group == "who":
+            assert test["group"].to_list() == numbers
+        else:  # a null is a cluster of its own, after all values
+            assert test["group"].rank("dense").to_list() == [1, 3, 2, 4]
+        assert "who" not in test.columns
+
+
+def test_a_sample_keeps_whose_event_it_is(tmp_path):
+    many = pl.DataFrame({"label": [0, 1] * 50, "city": list(range(100))})
+    write_ctr(
+        {"train": many, "test": many}, ["city"], tmp_path / "toy", name="toy", min_count=1,
+        protocol="by hand", events=50, group="city",
+    )  # fmt: skip
+    test = pl.read_parquet(tmp_path / "toy" / "test.parquet")
+    assert len(test) == 25
+    assert test["group"].is_sorted()
+    assert test["group"].n_unique() == 25
+
+
 def test_unseen_is_about_training_not_about_min_count(tmp_path):
     write(tmp_path / "toy")
     test = pl.read_parquet(tmp_path / "toy" / "test.parquet")

@@ -1,4 +1,4 @@
-"""``make bench``: the study's speed beside other libraries, and its share outside training.
+"""``make bench``: the study's speed beside other libraries, and its time outside of runs.
 
     python -m embedstudy.checks.bench [training encoding matryoshka lookup search] [--small]
 
@@ -13,11 +13,11 @@ import sys
 
 import polars as pl
 
-from embedstudy.checks.bench.outside import outside_training
+from embedstudy.checks.bench.outside import outside_runs
 from embedstudy.checks.bench.run import COMPARISONS, compare
 from embedstudy.core import files
 from embedstudy.core.errors import StudyError
-from embedstudy.core.paths import REPORTS, RESULTS
+from embedstudy.core.paths import REPORTS
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         load = os.getloadavg()[0]
         table = compare(chosen.names or list(COMPARISONS), chosen.repeats, chosen.small)
-        share = outside_training(REPORTS, RESULTS, chosen.workers)
+        share = outside_runs(REPORTS, chosen.workers)
         record = {"cores": os.cpu_count(), "load_before": load, "rows": table.to_dicts()}
         text = json.dumps(record | {"make_repro": share}, indent=1) + "\n"
         files.write_bytes(REPORTS / "bench.json", text.encode())

@@ -1,4 +1,4 @@
-"""What the last ``make repro`` spent on other things than training."""
+"""What the last ``make repro`` spent on other things than runs."""
 
 import json
 from pathlib import Path
@@ -8,34 +8,25 @@ import polars as pl
 from embedstudy.checks import clock
 
 
-def trained_seconds(reports: Path, results: Path) -> float:
-    """Seconds of training that the recorded runs really took.
+def run_seconds(reports: Path) -> float:
+    """Seconds that the recorded runs took, each counted once though chapters share some.
 
-    A run that starts from the trained full table reports its training as part of its own cost, but
-    it was trained once a data set, backbone and seed.
+    What several runs share (the full table, a search) was trained in one of them, and counts there.
     """
-    frames = []
-    for path in sorted(reports.rglob("times.parquet")):
-        rows = pl.read_parquet(results / path.parent.relative_to(reports) / "rows.parquet")
-        frames.append(rows.join(pl.read_parquet(path), on="key"))
-    runs = pl.concat(frames, how="diagonal_relaxed").unique("key", maintain_order=True)
-    same = ["dataset", "backbone", "seed"]
-    full = runs.filter(pl.col("method") == "full").select(*same, full="train_seconds")
-    runs = runs.join(full, on=same, how="left")
-    shared = pl.col("phases").str.starts_with("full") & (pl.col("method") != "full")
-    spent = pl.col("train_seconds") - pl.when(shared).then("full").otherwise(0)
-    return runs.select(spent.sum()).item()
+    times = [pl.read_parquet(path) for path in sorted(reports.rglob("times.parquet"))]
+    runs = pl.concat(times, how="diagonal_relaxed").unique("key", maintain_order=True)
+    return runs["run_seconds"].sum()
 
 
-def outside_training(reports: Path, results: Path, workers: int) -> dict | None:
-    """Share of the last recorded ``make repro`` that was not training, or None without a record."""
+def outside_runs(reports: Path, workers: int) -> dict | None:
+    """Share of the last recorded ``make repro`` that was not spent in runs, or None without a record."""
     record = reports / clock.NOTE
     if not record.is_file():
         return None
     wall = json.loads(record.read_text())["seconds"]
-    trained = trained_seconds(reports, results)
+    spent = run_seconds(reports)
     return {
         "repro_seconds": wall,
-        "training_core_seconds": round(trained, 1),
-        "share_outside_training": round(1 - trained / workers / wall, 3),
+        "run_core_seconds": round(spent, 1),
+        "share_outside_runs": round(1 - spent / workers / wall, 3),
     }

@@ -7,6 +7,7 @@ evaluation; an empty or absent title adds nothing. Queries are those that the sp
 """
 
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -78,6 +79,7 @@ class Files:
         except (
             zipfile.BadZipFile,
             zlib.error,
+            lzma.LZMAError,
             EOFError,
             OSError,
             RuntimeError,
@@ -117,6 +119,7 @@ def _objects(content: bytes, where: str, source: str) -> Iterator[dict]:
         try:
             one = json.loads(line)
             found = {"id": one["_id"], "title": one.get("title") or "", "text": one["text"]}
+            "".join(map(str, found.values())).encode()  # JSON may name half of a character
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise StudyError(
                 f"{where}, line {position} is no JSON object with _id and text: "

@@ -3,10 +3,11 @@
 A prepared folder holds
 
 - ``<split>.parquet``, one a split: ``label`` (UInt8), one UInt32 column a field with the id *within
-  that field*, and ``unseen`` (Boolean): the event holds a value that training never shows;
+  that field*, ``unseen`` (Boolean): the event holds a value that training never shows, and, where
+  events come in clusters, ``group`` (UInt32): whose event it is, as a number within the split;
 - ``spec.json``: name, kind (``clicks``), fields with their rows, events and positive rate of each
-  split, ``min_count``, ``sample`` (how many events were asked for, null for all) and the protocol in
-  words.
+  split, ``min_count``, ``sample`` (how many events were asked for, null for all), ``group`` (the
+  column that clusters the events, or null) and the protocol in words.
 
 Ids follow frequency: 0 is the row all rare and unknown values of the field share, 1 the value most
 frequent in training, and so on, ties by value ascending. So "rare" is a comparison of ids.
@@ -28,7 +29,8 @@ from embedstudy.core.seeding import numpy_generator
 from embedstudy.sources.core.output import write_spec
 
 ROW_GROUP = 1 << 18  # rows; fixed, so that the bytes written do not depend on the machine
-RESERVED = {"label", "unseen"}
+GROUP = "group"
+RESERVED = {"label", "unseen", GROUP}
 
 
 def write_ctr(
@@ -40,6 +42,7 @@ def write_ctr(
     min_count: int,
     protocol: str,
     events: int | None = None,
+    group: str | None = None,
 ) -> dict:
     """Encode raw events and write the prepared folder; return its specification.
 
@@ -47,7 +50,9 @@ def write_ctr(
     of any integer or string type. A null is a value like any other. Rows keep their
     order. Values seen fewer than ``min_count`` times in training share id 0. ``events``: take a
     random sample of that many (all if there are no more), each split in proportion, always the
-    same; what training shows, and how often, is then counted in the sample.
+    same; what training shows, and how often, is then counted in the sample. ``group``: the column,
+    a field or another one, that tells whose event it is (a user's, say): events of one are no
+    independent draws, and intervals resample them together.
 
     Memory: one field at a time is counted and encoded, and everything streams through temporary
     files beside ``folder``, so the peak is set by the largest field's vocabulary (and, for a sample,
@@ -61,7 +66,7 @@ def write_ctr(
     folder = Path(folder)
     with replacing(folder) as partial, _scratch(folder, "scratch") as scratch:
         raw = {
-            split: _spill(frame, fields, scratch / f"{split}-raw.parquet")
+            split: _spill(frame, fields, group, scratch / f"{split}-raw.parquet")
             for split, frame in splits.items()
         }
         sizes, positive = _labels(raw, name)
@@ -84,6 +89,7 @@ def write_ctr(
             "positive_rate": positive,
             "min_count": min_count,
             "sample": events,
+            "group": group,
             "protocol": protocol,
         }
         write_spec(partial, spec)
@@ -107,7 +113,7 @@ def read_spec(folder: Path) -> dict:
     try:
         spec = json.loads(path.read_text(encoding="utf-8"))
         wanted = [f"{split}.parquet" for split in spec["events"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyError(f"{path} is not a specification of a data set: {remedy}") from error
     missing = [file for file in wanted if not (folder / file).is_file()]
     if missing:
@@ -177,9 +183,12 @@ def _write(frame: pl.LazyFrame, path: Path, compression: str = "zstd") -> None:
         ) from error
 
 
-def _spill(frame: pl.LazyFrame | pl.DataFrame, fields: list[str], path: Path) -> pl.LazyFrame:
+def _spill(
+    frame: pl.LazyFrame | pl.DataFrame, fields: list[str], group: str | None, path: Path
+) -> pl.LazyFrame:
     """The events as a frame that can be read column by column, without parsing them again."""
-    chosen = frame.lazy().select("label", *fields)
+    number = [] if group is None else [(pl.col(group).rank("dense") - 1).alias(GROUP)]
+    chosen = frame.lazy().select("label", *fields, *number)
     if isinstance(frame, pl.DataFrame):
         return chosen
     _write(chosen, path, "lz4")
@@ -267,12 +276,17 @@ def _assemble(
         pl.scan_parquet(scratch / f"{split}-{position}.parquet", glob=False)
         for position in range(len(fields))
     ]
-    label = frame.select(pl.col("label").cast(pl.UInt8))
-    together = pl.concat([label, *columns], how="horizontal", strict=True)
+    there = frame.collect_schema().names()
+    group = [pl.col(GROUP).cast(pl.UInt32).fill_null(pl.lit(2**32 - 1))] if GROUP in there else []
+    kept = frame.select(pl.col("label").cast(pl.UInt8), *group)
+    together = pl.concat([kept, *columns], how="horizontal", strict=True)
     unseen = pl.any_horizontal(pl.col(field).is_null() for field in fields)
     _write(
         together.select(
-            "label", *(pl.col(field).fill_null(0) for field in fields), unseen.alias("unseen")
+            "label",
+            *(pl.col(field).fill_null(0) for field in fields),
+            unseen.alias("unseen"),
+            *(GROUP for _ in group),
         ),
         path,
     )

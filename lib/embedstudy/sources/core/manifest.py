@@ -244,7 +244,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"data: {len(read_pins())} wheels intact, {fetched} fetched")
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            raise
+            where = error.filename or DATA
+            sys.exit(f"error: {where}: {error.strerror}: mend that, `make data` resumes.")
         sys.exit(f"error: No space left on the device for {DATA}: free some, `make data` resumes.")
     except StudyError as error:
         sys.exit(f"error: {error}")

@@ -19,6 +19,20 @@ def check_name(name: str) -> str:
     return name
 
 
+def prepared_kind(name: str) -> str | None:
+    """Of what kind the set prepared under ``name`` is: clicks, pairs, retrieval, ...
+
+    None if there is none; "unknown" where its specification cannot be read.
+    """
+    spec = paths.PREPARED / check_name(name) / "spec.json"
+    try:
+        return json.loads(spec.read_text(encoding="utf-8")).get("kind", "unknown")
+    except OSError:
+        return None
+    except (ValueError, AttributeError):
+        return "unknown"
+
+
 def check_free(name: str, taken: set[str], kind: str) -> None:
     """Raise ``StudyError`` unless a user's set of that ``kind`` may be prepared under ``name``.
 
@@ -28,14 +42,8 @@ def check_free(name: str, taken: set[str], kind: str) -> None:
     check_name(name)
     if name.lower() in {one.lower() for one in taken}:
         raise StudyError(f"The study has a data set {name} of its own: choose another --name.")
-    spec = paths.PREPARED / name / "spec.json"
-    try:
-        before = json.loads(spec.read_text(encoding="utf-8")).get("kind")
-    except OSError:
-        return
-    except (ValueError, AttributeError):
-        before = None
-    if before != kind:
+    before = prepared_kind(name)
+    if before not in (kind, None):
         raise StudyError(
-            f"{spec.parent} holds a set of another kind ({before}): choose another --name."
+            f"{paths.PREPARED / name} holds a set of another kind ({before}): choose another --name."
         )

@@ -2,7 +2,8 @@
 
 Format: TSV with a header: pair_ID, sentence_A, sentence_B, relatedness_score, entailment_judgment;
 4,500 training, 500 trial and 4,927 test pairs. The benchmark that is called SICK-R scores all 9,927:
-read the three splits together for it.
+read the three splits together for it. Where its training split is trained on, the task is
+SICK-R-test.
 """
 
 from pathlib import Path

@@ -97,7 +97,7 @@ def _read_archive(directory: Path, year: int) -> list[pl.DataFrame]:
             }
     except (tarfile.TarError, EOFError, OSError) as error:
         raise StudyError(
-            f"{path} is truncated or corrupt ({error}): replace it by {SOURCE}."
+            f"{path} is truncated or corrupt ({' '.join(str(error).split())}): replace it by {SOURCE}."
         ) from None
     frames = []
     for subset in SUBSETS[year]:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from embedstudy.core.rules import COUNT, Mapping, Number, setting
+from embedstudy.core.rules import COUNT, RESAMPLES, Mapping, setting
 
-TASKS = Mapping(Mapping(COUNT))  # task -> its limits: queries, documents
+LIMITS = {"queries": COUNT, "documents": COUNT}
+TASKS = Mapping(LIMITS, least=1)  # task -> its limits
 
 
 def few_tasks() -> dict[str, dict[str, int]]:
@@ -17,4 +18,4 @@ class EncoderSettings:
     """What the encoder is judged on. The defaults are a quick look."""
 
     tasks: dict[str, dict[str, int]] = setting(TASKS, factory=few_tasks)
-    resamples: int = setting(Number(2, whole=True), 200)
+    resamples: int = setting(RESAMPLES, 200)

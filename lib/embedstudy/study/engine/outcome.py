@@ -10,6 +10,11 @@ Progress = Callable[[float, str], None]  # fraction done in [0, 1], a few words
 STATUSES = ("ok", "infeasible", "diverged", "failed")
 
 
+def groups_of(dataset: str) -> str:
+    """The name, among a grid's labels, of whose each event of a data set is."""
+    return f"{dataset}.group"
+
+
 @dataclass
 class Outcome:
     """What a work function returns.

@@ -4,7 +4,7 @@ from types import ModuleType
 
 from embedstudy.core import files, paths
 from embedstudy.core.errors import StudyError
-from embedstudy.study.engine import progress, rows
+from embedstudy.study.engine import environment, progress, rows
 from embedstudy.study.engine.keys import reads_of
 from embedstudy.study.engine.outcome import Finished
 from embedstudy.study.engine.result import GridResult
@@ -33,6 +33,7 @@ def publish(
         rows.write_frame(getattr(result, name), folder / f"{name}.parquet")
     rows.write_artefacts(store, zip(names, keys, strict=True), folder / "artefacts")
     rows.write_frame(result.times, paths.reports_of(chapter) / "times.parquet")
+    _require_any(chapter, runs, ends)
     return result
 
 
@@ -43,6 +44,7 @@ def _gather(runs: list[Run], names: list[str], ends: list[Finished], labels: dic
             keys,
             [rows.flatten(run.identity() | {"device": run.device}) for run in runs],
             [rows.flatten(end.outcome.result) for end in ends],
+            [{"arithmetic": environment.arithmetic()}] * len(ends),
             [{"status": end.status, "error": end.error} for end in ends],
         ),
         rows.array_frame(
@@ -71,3 +73,10 @@ def _labels(runs: list[Run], module: ModuleType) -> dict:
     reads = reads_of(module)
     one_each = {tuple(reads(run)): run for run in runs}
     return {name: values for run in one_each.values() for name, values in judged(run).items()}
+
+
+def _require_any(chapter: str, runs: list[Run], ends: list[Finished]) -> None:
+    """Raise ``StudyError`` if no run ended well: what a chapter shows would fail for another reason."""
+    if not any(end.status == "ok" for end in ends):
+        first = f"{progress.describe(runs[0])}: {ends[0].status}: {ends[0].error}"
+        raise StudyError(f"None of the {len(runs)} runs of '{chapter}' ended well. {first}")

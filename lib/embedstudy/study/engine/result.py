@@ -13,7 +13,8 @@ class GridResult:
 
     ``rows``: identity, result, ``status`` (ok, infeasible, diverged, failed), ``error``; joined to
     the others by ``key``. ``scores``: a Float32 column a key, null beyond the run's own examples.
-    ``labels``: what scores are judged by, a Float64 column a data set or task that has labels.
+    ``labels``: what scores are judged by, a Float64 column a data set or task that has labels; and
+    whose each event is, in ``groups_of`` that name, where events come in clusters.
     ``times``: what differs between two runs.
     """
 

@@ -72,12 +72,13 @@ def write_artefacts(store: RunStore, keys: Iterable[tuple[str, str]], folder: Pa
     becomes ``<name>-<its file name>``.
     """
     fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, key in keys:
-        artefacts = store.files(key)
-        for file in artefacts:
-            target = name + Path(file).suffix if len(artefacts) == 1 else f"{name}-{file}"
-            store.extract(key, file, fresh / target)
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    with files.writing(folder):
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for name, key in keys:
+            artefacts = store.files(key)
+            for file in artefacts:
+                target = name + Path(file).suffix if len(artefacts) == 1 else f"{name}-{file}"
+                store.extract(key, file, fresh / target)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)

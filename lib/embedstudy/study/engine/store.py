@@ -9,18 +9,23 @@ import hashlib
 import io
 import json
 import math
+import re
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from embedstudy.core import files
-from embedstudy.study.engine.outcome import Finished, Outcome
+from embedstudy.core.errors import StudyError
+from embedstudy.study.engine.outcome import STATUSES, Finished, Outcome
 from embedstudy.study.engine.runs import Run
 
-_RECORD = "record.json"
+_RECORD, _ARRAYS, _FILES = "record.json", "arrays/", "files/"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # of an array or artefact: never a path
 
 
 def plain(value: Any) -> Any:
@@ -57,8 +62,17 @@ class RunStore:
         return self.folder / f"{key}.zip"
 
     def put(self, key: str, run: Run, finished: Finished) -> None:
-        """Record how ``run`` ended. Raises ``StudyError`` when the disk is full."""
+        """Record how ``run`` ended.
+
+        Raises ``StudyError`` when the disk is full, and for an array or artefact whose name is no name
+        of a file.
+        """
         outcome = finished.outcome
+        for name in (*outcome.arrays, *outcome.files):
+            if not _NAME.fullmatch(name):
+                raise StudyError(
+                    f"A run gives {name!r}: name it by letters, digits, _, -, + and dots."
+                )
         record = {
             "run": run.identity() | {"device": run.device},
             "status": finished.status,
@@ -73,12 +87,12 @@ class RunStore:
             for name, array in outcome.arrays.items():
                 buffer = io.BytesIO()
                 np.save(buffer, array, allow_pickle=False)
-                file.writestr(f"arrays/{name}.npy", buffer.getvalue())
+                file.writestr(f"{_ARRAYS}{name}.npy", buffer.getvalue())
             for name, content in outcome.files.items():
                 if isinstance(content, Path):
-                    file.write(content, f"files/{name}")
+                    file.write(content, f"{_FILES}{name}")
                 else:
-                    file.writestr(f"files/{name}", content)
+                    file.writestr(f"{_FILES}{name}", content)
         for content in outcome.files.values():
             if isinstance(content, Path):
                 content.unlink()
@@ -90,18 +104,16 @@ class RunStore:
         """
         try:
             with zipfile.ZipFile(self.path(key)) as file:
+                names = _members(file)
                 if file.testzip() is not None:
                     return None
-                record = json.loads(file.read(_RECORD))
+                record = _checked(json.loads(file.read(_RECORD)))
                 arrays = {
-                    Path(name).stem: np.load(io.BytesIO(file.read(name)), allow_pickle=False)
-                    for name in file.namelist()
-                    if name.startswith("arrays/")
+                    name.removesuffix(".npy"): _array(file.read(f"{_ARRAYS}{name}"))
+                    for name in names[_ARRAYS]
                 }
                 artefacts = {
-                    name.removeprefix("files/"): file.read(name)
-                    for name in file.namelist()
-                    if with_files and name.startswith("files/")
+                    name: file.read(f"{_FILES}{name}") for name in names[_FILES] if with_files
                 }
             outcome = Outcome(record["result"], record["volatile"], arrays, artefacts)
             return Finished(record["status"], outcome, record["error"], record["traceback"])
@@ -109,16 +121,63 @@ class RunStore:
             return None
 
     def files(self, key: str) -> list[str]:
-        """The names of the artefacts of a recorded run."""
-        with zipfile.ZipFile(self.path(key)) as file:
-            return [n.removeprefix("files/") for n in file.namelist() if n.startswith("files/")]
+        """The names of the artefacts of a recorded run; each is the name of a file, never a path."""
+        with self._opened(key) as file:
+            return _members(file)[_FILES]
 
     def extract(self, key: str, name: str, target: Path) -> None:
         """Copy one artefact of a recorded run to ``target``."""
         with (
-            zipfile.ZipFile(self.path(key)) as file,
-            file.open(f"files/{name}") as source,
+            self._opened(key) as file,
+            file.open(f"{_FILES}{name}") as source,
             files.replacing(target) as scratch,
             scratch.open("wb") as sink,
         ):
             shutil.copyfileobj(source, sink, 1 << 20)
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[zipfile.ZipFile]:
+        """The record as a zip file; ``StudyError`` if it was damaged since ``get`` read it."""
+        try:
+            with zipfile.ZipFile(self.path(key)) as file:
+                yield file
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+            raise StudyError(
+                f"The record {self.path(key)} was damaged ({error}): start again."
+            ) from error
+
+
+# -- what a record may hold -----------------------------------------------------------------------
+def _members(file: zipfile.ZipFile) -> dict[str, list[str]]:
+    """The names of arrays and artefacts in a record, by folder.
+
+    Raises ``ValueError`` for what ``put`` never writes: a name that is a path or stands there twice,
+    and a member that is compressed, which may hold more bytes than memory has.
+    """
+    found: dict[str, list[str]] = {_ARRAYS: [], _FILES: []}
+    for info in file.infolist():
+        folder, slash, name = info.filename.partition("/")
+        listed = found.get(folder + slash)
+        known = info.filename == _RECORD if listed is None else bool(_NAME.fullmatch(name))
+        if not known or info.compress_type != zipfile.ZIP_STORED or name in (listed or ()):
+            raise ValueError(f"{info.filename!r} has no place in it")
+        if listed is not None:
+            listed.append(name)
+    return found
+
+
+def _checked(record: dict) -> dict:
+    """The record if its parts are of the kinds that ``put`` writes; else ``ValueError``."""
+    texts = (record["error"], record["traceback"])
+    whole = record["status"] in STATUSES and all(t is None or isinstance(t, str) for t in texts)
+    if not whole or not all(isinstance(record[name], dict) for name in ("result", "volatile")):
+        raise ValueError("no record of a run")
+    return record
+
+
+def _array(content: bytes) -> np.ndarray:
+    """A row of numbers; ``ValueError`` for any other array."""
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.ndim != 1 or array.dtype.kind not in "biuf":
+        raise ValueError(f"an array of {array.ndim} dimensions and type {array.dtype}")
+    return array

@@ -40,6 +40,7 @@ class CtrData:
     train: Split
     valid: Split
     test: Split
+    groups: np.ndarray | None = None  # whose each test event is, where events come in clusters
 
     def spec(self, dim: int, init_std: float) -> TableSpec:
         return TableSpec(self.field_rows, dim, self.counts, init_std)
@@ -69,7 +70,8 @@ def load_ctr(name: str, device: str = "cpu") -> CtrData:
     splits = [_split(frame, fields, starts) for frame in frames]
     counts = np.bincount(splits[0].ids.numpy().ravel(), minlength=sum(rows))
     on_device = [split.to(device) for split in splits]
-    return CtrData(name, fields, rows, torch.from_numpy(counts), *on_device)
+    groups = frames[2]["group"].to_numpy() if "group" in frames[2].columns else None
+    return CtrData(name, fields, rows, torch.from_numpy(counts), *on_device, groups)
 
 
 def _split(frame: pl.DataFrame, fields: tuple[str, ...], starts: np.ndarray) -> Split:

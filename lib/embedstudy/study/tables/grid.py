@@ -25,6 +25,10 @@ class Variant:
 
 
 FULL = Variant("full table", "full")
+# What methods with two phases of training have to beat besides.
+FULL_TWO_PHASES = Variant(
+    "full table, two phases", "full_two_phases", family="reference", budgets=(1.0,)
+)
 
 
 def table_runs(family: str, variants: list[Variant], settings: TableSettings) -> list[TableRun]:

@@ -13,7 +13,7 @@ import torch
 from embedstudy.core.errors import InfeasibleBudget, StudyError
 from embedstudy.core.seeding import derive, seed_everything
 from embedstudy.measure import quality
-from embedstudy.study.engine.outcome import Outcome, Progress
+from embedstudy.study.engine.outcome import Outcome, Progress, groups_of
 from embedstudy.study.tables.data import CtrData, load_ctr
 from embedstudy.study.tables.full_table import full_table
 from embedstudy.study.tables.phases import any_budget
@@ -21,6 +21,7 @@ from embedstudy.study.tables.train import Model, Trainer, Uncompressed, predict
 from embedstudy.study.tables.types import TableRun
 from embedstudy.tables.core import artefact
 from embedstudy.tables.core.base import Table, TableSpec
+from embedstudy.tables.core.resident import resident_bytes
 from embedstudy.tables.reference.full import Full
 
 _SMALLEST_SLICE = 100  # events; the AUC of fewer is noise and is left out
@@ -69,8 +70,10 @@ def shares(run: TableRun) -> dict[str, tuple[dict, list[str]]]:
 
 
 def labels(run: TableRun) -> dict[str, np.ndarray]:
-    """The test labels of the run's data set."""
-    return {run.dataset: load_ctr(run.dataset).test.labels.numpy()}
+    """The test labels of the run's data set and, where events come in clusters, whose each is."""
+    data = load_ctr(run.dataset)
+    groups = {} if data.groups is None else {groups_of(run.dataset): data.groups}
+    return {run.dataset: data.test.labels.numpy()} | groups
 
 
 def check(run: TableRun) -> None:
@@ -226,10 +229,11 @@ def work(run: TableRun, progress: Progress) -> Outcome:
     model.table.recipe(trainer)
     seconds = time.perf_counter() - started + trainer.saved_seconds
     served, file = _serve(model, data)
-    if len(file) > trainer.budget and cls is not Full:
+    if len(file) > trainer.budget and not issubclass(cls, Full):
         raise StudyError(f"The file takes {len(file):,} bytes, more than its {trainer.budget:,}.")
     result, scores = _quality(served, data)
     result |= _sizes(run, trainer, len(file)) | {
+        "resident_bytes": resident_bytes(served.table),
         "rows": sum(data.field_rows),
         "versions": f"torch {torch.__version__}, numpy {np.__version__}",
     }

@@ -5,21 +5,34 @@ from dataclasses import replace
 import polars as pl
 import torch
 
+from embedstudy.core.errors import StudyError
 from embedstudy.core.seeding import generator
+from embedstudy.sources import official
 from embedstudy.study.tables.data import CtrData, is_prepared
 from embedstudy.study.tables.settings import TableSettings
 from embedstudy.tables.core.base import Table, TableSpec
 
 
 def prepared(settings: TableSettings) -> TableSettings:
-    """The settings without data sets that are not prepared; says in one line which and what to do."""
+    """The settings without official data sets that are not prepared; says in one line which.
+
+    Raises ``StudyError`` for a name that no data set bears, for a set of the study's own that is not
+    prepared, and where no set is left: none of these may end in a smaller study.
+    """
+    for name in settings.datasets:
+        official.check_clicks(name)
     missing = [name for name in settings.datasets if not is_prepared(name)]
     for name in missing:
+        if name in official.BUNDLED:
+            raise StudyError(f"Data set '{name}' is not prepared: run `dvc repro`.")
         print(
             f"Left out: '{name}' is not prepared. It needs its official files: "
             f"`python -m embedstudy.sources.official {name} --from DIR` says where they are had."
         )
-    return replace(settings, datasets=[n for n in settings.datasets if n not in missing])
+    left = [name for name in settings.datasets if name not in missing]
+    if not left:
+        raise StudyError(f"No data set of datasets is prepared ({', '.join(missing)}): add one.")
+    return replace(settings, datasets=left)
 
 
 def describe(loaded: dict[str, CtrData]) -> pl.DataFrame:
