@@ -17,6 +17,11 @@ EXTRAS = PROJECT["optional-dependencies"]
 LOCKED_EXTRAS = ("text", "study", "test")
 TORCH = PYPROJECT["tool"]["uv"]["constraint-dependencies"][0].removeprefix("torch==")
 LOCK = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / "requirements.lock").read_text(), re.M))
+# What each lock says of each package: its version, markers and hashes.
+LOCKS = {
+    name: dict(re.findall(r"^([a-z0-9-]+)(==(?:.*\\\n)*.*)$", (ROOT / name).read_text(), re.M))
+    for name in ("requirements.lock", "torch.lock", "cuda.lock")
+}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 
 # Import names that are not the name of the package.
@@ -97,10 +102,35 @@ def test_the_lock_has_hashes_and_no_build_of_cuda():
     assert "://" not in text
 
 
-def test_one_line_pins_torch_and_make_env_finds_it():
+def test_one_line_pins_torch_and_its_own_lock_has_that_version():
     pinned = re.findall(r"torch==[0-9.]*", (ROOT / "lib" / "pyproject.toml").read_text())
     assert pinned == [f"torch=={TORCH}"]
     assert "grep -o 'torch==[0-9.]*' lib/pyproject.toml" in (ROOT / "Makefile").read_text()
+    assert LOCKS["torch.lock"].keys() == {"torch"}
+    assert LOCKS["torch.lock"]["torch"].startswith(f"=={TORCH} \\\n")
+
+
+def test_what_a_build_for_cuda_needs_is_pinned_for_linux_alone():
+    needed = {name: line for name, line in LOCKS["cuda.lock"].items() if name != "torch"}
+    assert {"triton", "nvidia-cublas", "nvidia-cudnn-cu13"} <= needed.keys()
+    assert not needed.keys() & set(LOCK)
+    assert [name for name, line in needed.items() if "sys_platform == 'linux'" not in line] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "torch.lock", "cuda.lock"])
+def test_nothing_is_pinned_without_a_hash(name):
+    assert [one for one, line in LOCKS[name].items() if "--hash=sha256:" not in line] == []
+
+
+def test_make_installs_by_hash_unless_it_is_told_a_build_of_torch():
+    recipe = (ROOT / "Makefile").read_text().partition("$(STAMP): ")[2].partition(".PHONY")[0]
+    installs = [line.strip() for line in recipe.splitlines() if "pip install" in line]
+    assert installs == [
+        "$(BIN)/pip install --quiet '$(TORCH)'",
+        "$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable lib",
+    ]
+    for lock in LOCKS:
+        assert f"$(HASHED) {lock}" in recipe
 
 
 def test_environment_yml_takes_the_lock_and_the_same_torch():

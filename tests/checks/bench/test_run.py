@@ -52,23 +52,15 @@ def test_what_cannot_be_run_is_refused_in_a_sentence(reports, arguments, sentenc
     assert not reports.exists()
 
 
-def test_the_full_tables_training_is_counted_once(tmp_path):
-    same = {"dataset": "toy", "backbone": "dcnv2", "seed": 0}
-    runs = [
-        same | {"key": "a", "method": "full", "phases": "full 3"},
-        same | {"key": "b", "method": "rowwise", "phases": "full 3"},
-        same | {"key": "c", "method": "pep", "phases": "search 1, retrain 2"},
-    ]
-    times = {"a": 10.0, "b": 10.5, "c": 7.0}
+def test_a_run_that_chapters_share_is_counted_once(tmp_path):
+    times = {"a": 10.0, "b": 0.5, "c": 7.0}
     for chapter, keys in (("one", "ab"), ("tables/two", "ac")):
-        here = pl.DataFrame([run for run in runs if run["key"] in keys])
-        spent = pl.DataFrame({"key": list(keys), "train_seconds": [times[k] for k in keys]})
-        rows.write_frame(here, tmp_path / "results" / chapter / "rows.parquet")
+        spent = pl.DataFrame({"key": list(keys), "run_seconds": [times[k] for k in keys]})
         rows.write_frame(spent, tmp_path / "reports" / chapter / "times.parquet")
     (tmp_path / "reports" / "repro.json").write_text('{"seconds": 20}')
-    share = outside.outside_training(tmp_path / "reports", tmp_path / "results", workers=2)
+    share = outside.outside_runs(tmp_path / "reports", workers=2)
     assert share == {
         "repro_seconds": 20,
-        "training_core_seconds": 17.5,
-        "share_outside_training": 0.562,
+        "run_core_seconds": 17.5,
+        "share_outside_runs": 0.562,
     }

@@ -66,7 +66,7 @@ def test_a_grid_writes_rows_scores_artefacts_and_times(project):
             "dataset",
             "lr",
         ),
-        *("device", "mean", "undefined", "count", "status", "error"),
+        *("device", "mean", "undefined", "count", "arithmetic", "status", "error"),
     ]
     assert rows["status"].to_list() == ["ok", "ok"]
     assert rows["undefined"].null_count() == 2
@@ -148,6 +148,22 @@ def test_every_end_of_a_run_is_a_row_and_the_others_go_on(project):
     assert result.rows["status"].to_list()[-1] == "ok"
     with pytest.raises(StudyError, match=r"3 of 7 runs failed, .* boom 1/10 seed 0: ValueError"):
         result.require_ok()
+
+
+@pytest.mark.parametrize(
+    ("methods", "first"),
+    [
+        (("boom",), "boom 1/10 seed 0: failed: ValueError: no such"),
+        (("nan", "boom"), "nan 1/10 .* Loss is NaN"),
+    ],
+)
+def test_where_no_run_ended_well_the_first_cause_is_told(project, methods, first):
+    """What is shown of rows would fail for want of a column, and say that."""
+    with pytest.raises(
+        StudyError, match=f"None of the {len(methods)} runs of 'fake' ended well. {first}"
+    ):
+        grid(project, [FakeRun(method=method) for method in methods])
+    assert (project / "results" / "fake" / "rows.parquet").is_file()
 
 
 def test_failed_runs_are_retried_at_the_next_start_and_no_others(project):

@@ -1,7 +1,10 @@
 import errno
+import io
+import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from fake_work import FakeRun
 
 from embedstudy.core import files
 from embedstudy.core.errors import StudyError
+from embedstudy.study.engine import rows
 from embedstudy.study.engine.outcome import Finished, Outcome
 from embedstudy.study.engine.store import RunStore, canonical, digest, plain
 
@@ -109,6 +113,91 @@ def test_scratch_files_of_killed_processes_are_swept(store):
     files.sweep(store.folder)
     assert not left.exists()
     assert mine.exists()
+
+
+RECORD = {"run": {}, "status": "ok", "error": None, "traceback": None, "result": {}, "volatile": {}}
+
+
+def numbers(values):
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(values))
+    return buffer.getvalue()
+
+
+def craft(store, members, record=RECORD, packed=zipfile.ZIP_STORED):
+    """A record as nobody's ``put`` writes it, under the key "a"."""
+    store.folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(store.path("a"), "w", packed) as file:
+        file.writestr("record.json", record if isinstance(record, str) else json.dumps(record))
+        for name, content in members.items():
+            file.writestr(name, content)
+
+
+def test_a_record_by_hand_is_read_where_it_keeps_to_the_form(store):
+    craft(store, {"arrays/test.npy": numbers([1.0]), "files/table.bin": "x"})
+    assert store.get("a").outcome.arrays["test"].tolist() == [1.0]
+    assert store.files("a") == ["table.bin"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "files/../../evil",
+        "files//tmp/evil",
+        "files/a/b",
+        "files/..",
+        "files/.hidden",
+        "evil",
+        "files/",
+    ],
+)
+def test_a_record_cannot_name_a_place_outside_the_artefacts(store, tmp_path, name):
+    craft(store, {name: "evil", "files/other": "x"})
+    assert store.get("a") is None
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StudyError, match="a.zip was damaged .*has no place in it.*: start again"):
+        rows.write_artefacts(store, [("name", "a")], tmp_path / "runs" / "artefacts")
+    assert [path.name for path in sorted(tmp_path.rglob("*")) if path not in before] == [
+        ".artefacts.new"
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "fine"},
+        {"result": []},
+        {"volatile": None},
+        {"error": 3},
+        {"traceback": ["x"]},
+    ],
+)
+def test_a_record_of_other_kinds_of_values_is_absent(store, change):
+    craft(store, {}, RECORD | change)
+    assert store.get("a") is None
+
+
+@pytest.mark.parametrize("record", ["", "[]", "null", "{", "[" * 100_000])
+def test_a_record_that_is_no_map_is_absent(store, record):
+    craft(store, {}, record)
+    assert store.get("a") is None
+
+
+@pytest.mark.parametrize("array", [numbers([[1.0]]), numbers(["text"]), numbers(1), b"\x93NUMPY"])
+def test_an_array_that_is_no_row_of_numbers_makes_a_record_absent(store, array):
+    craft(store, {"arrays/test.npy": array})
+    assert store.get("a") is None
+
+
+def test_a_record_that_unpacks_to_more_than_its_file_is_absent(store):
+    craft(store, {"files/table.bin": bytes(10**7)}, packed=zipfile.ZIP_DEFLATED)
+    assert store.path("a").stat().st_size < 10**5
+    assert store.get("a", with_files=True) is None
+
+
+def test_a_run_cannot_name_what_would_not_be_read_back(store):
+    with pytest.raises(StudyError, match="A run gives '../x': name it by letters"):
+        store.put("a", RUN, Finished("ok", Outcome({}, files={"../x": b""})))
 
 
 def test_the_key_does_not_depend_on_the_order_of_names():
