@@ -101,10 +101,7 @@ def run_normalise(case: Case, given: Path, out: Path) -> set[str]:
         again = to_bytes(normalise(nbformat.reads(once.decode(), as_version=4)))
     if once != again:
         raise Fault("Normalising a second time changes the notebook.")
-    kept = nbformat.reads(once.decode(), as_version=4)
-    outputs = [output for cell in kept.cells for output in cell.get("outputs", [])]
-    timed = any("papermill" in one.metadata for one in (kept, *kept.cells))
-    if timed or any(output.get("name") == "stderr" for output in outputs):
+    if any(word in once for word in (b'"papermill"', b'"stderr"')):
         raise Fault("What differs between two runs is still there.")
     return set()
 
