@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import zipfile
 
 import polars as pl
@@ -14,6 +15,15 @@ from embedstudy.checks.fuzz.mutations import BOMB, DEEP, as_json, as_yaml
 from embedstudy.checks.fuzz.targets import all_targets
 
 TARGETS = all_targets()
+
+
+@pytest.fixture(autouse=True)
+def stack():
+    """Python's own limit: parsing the corpus, in other tests of this process, leaves a higher one."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
 
 
 def table(name, content):
@@ -82,6 +92,14 @@ FOUND = {
     "a specification that is nested too deep": (
         "spec.json",
         lambda: Case({"spec.json": as_json(SPEC | {"events": DEEP})}),
+    ),
+    "splits that are no map": (
+        "spec.json",
+        lambda: Case({"spec.json": as_json(SPEC | {"events": ["a"]})}),
+    ),
+    "a split's name that is too long for a file": (
+        "spec.json",
+        lambda: Case({"spec.json": as_json(SPEC | {"events": {"a" * 5000: 1}})}),
     ),
     "a notebook without a version": ("notebook, executed", lambda: notebook(nbformat=None)),
     "a notebook without a minor version": (

@@ -128,6 +128,14 @@ def test_opq_rotates_and_loses_less_than_pq_where_one_part_has_all_the_variance(
     assert errors[1] < 0.9 * errors[0]
 
 
+def test_pq_learns_no_more_centroids_than_there_are_rows():
+    table = compress("pq", normal(rows=90))
+    assert 2**table.bits <= 90
+    assert vectors(table, normal(rows=90)).shape == (90, 16)
+    with pytest.raises(InfeasibleBudget, match="at least 4 rows, this table has 3"):
+        compress("pq", normal(rows=3))
+
+
 def test_more_bytes_lose_less():
     weight = normal(3000)
     errors = [

@@ -9,13 +9,12 @@ import argparse
 import hashlib
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from embedstudy.core import files, paths
+from embedstudy.core import files, params, paths
 from embedstudy.core.errors import StudyError
 from embedstudy.pipeline.provenance import cpu_model, versions
 from embedstudy.study.engine.executor import Processes
@@ -28,33 +27,31 @@ FILE = paths.RESULTS / "record" / "golden.json"
 _SKETCH = 32  # scores that are kept, to tell how far others are from them
 _WORK = "embedstudy.study.tables.run:work"
 # One method of each kind of arithmetic: plain rows, matrix products, codebooks, pruning, a network.
-_METHODS = {
-    "full": "reference",
-    "hash": "sharing_rows",
-    "tt_rec": "generated_rows",
-    "dhe": "generated_rows",
-    "dpq": "fewer_bits",
-    "pep": "fewer_nonzeros",
+_METHODS = {  # method -> its family and budget
+    "full": ("reference", 1.0),
+    "hash": ("sharing_rows", 0.1),
+    "tt_rec": ("generated_rows", 0.1),
+    "dhe": ("generated_rows", 0.1),
+    "dpq": ("fewer_bits", 0.1),
+    "pep": ("fewer_nonzeros", 0.1),
 }
-_BUDGETS = {"full": 1.0}
 
 
 def runs() -> list[TableRun]:
     """The golden runs: on MovieLens, at a tenth of the bytes, two epochs, seed 0."""
-    one = TableRun(
-        dataset="movielens",
-        backbone="dcnv2",
-        backbone_options={"hidden": [64, 32], "cross_layers": 1},
-        family="reference",
-        method="full",
-        label="full",
-        budget=1.0,
-        seed=0,
-        train=TrainConfig(batch=1024, lr=0.004, epochs=2, table_l2=0.001),
-    )
     return [
-        replace(one, family=family, method=method, label=method, budget=_BUDGETS.get(method, 0.1))
-        for method, family in _METHODS.items()
+        TableRun(
+            dataset="movielens",
+            backbone="dcnv2",
+            backbone_options={"hidden": [64, 32], "cross_layers": 1},
+            family=family,
+            method=method,
+            label=method,
+            budget=budget,
+            seed=0,
+            train=TrainConfig(batch=1024, lr=0.004, epochs=2, table_l2=0.001),
+        )
+        for method, (family, budget) in _METHODS.items()
     ]
 
 
@@ -73,7 +70,7 @@ def trained() -> dict[str, dict]:
     if not is_prepared("movielens"):
         raise StudyError("MovieLens is not prepared: run `dvc repro prepare-movielens` first.")
     ask, found = runs(), {}
-    executor = Processes(2, THREADS)
+    executor = Processes(params.resolve_workers(None, "cpu"), THREADS)
     for index, finished in executor.map(_WORK, ask, lambda *_: None):
         if finished.status != "ok":
             raise StudyError(f"{ask[index].label} could not be trained: {finished.error}")
@@ -83,11 +80,9 @@ def trained() -> dict[str, dict]:
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """This processor's name, with the numbers that tell generations of one name apart."""
-    told = {}
-    if cpuinfo.is_file():
-        lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
-        told = {name.strip(): value.strip() for name, _, value in lines}
-    numbers = [f"{name} {told[name]}" for name in ("cpu family", "model") if name in told]
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    entries = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    numbers = [f"{name} {entries[name]}" for name in ("cpu family", "model") if name in entries]
     return ", ".join([cpu_model(cpuinfo), *numbers])
 
 

@@ -10,8 +10,8 @@ _MOST = 1900  # characters of a message
 class StudyError(Exception):
     """The study cannot go on, and the message tells the user why and what to do.
 
-    Messages quote what files hold: characters that would steer a terminal are written out, and a
-    message that would fill the screen is cut.
+    Messages quote what files hold: line ends become blanks, characters that would steer a terminal
+    are written out, and a message that would fill the screen is cut.
     """
 
     def __init__(self, message: str = ""):
@@ -19,7 +19,8 @@ class StudyError(Exception):
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    line = " ".join(text.split("\n"))
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class InfeasibleBudget(StudyError):

@@ -5,7 +5,7 @@ import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from embedstudy.core.errors import StudyError, nearest
+from embedstudy.core.errors import StudyError, legible, nearest
 from embedstudy.core.rules import Mapping, Number, Several
 
 Settings = TypeVar("Settings")
@@ -72,17 +72,13 @@ def check(values: dict, schema: dict, where: str = "params.yaml: ", required: bo
     for name in values:
         if name not in schema:
             raise StudyError(
-                f"{where}{_one_line(name)} is not a parameter: {nearest(name, schema)}"
+                f"{where}{legible(str(name))} is not a parameter: {nearest(name, schema)}"
             )
     for name in schema:
         if required and name not in values:
             raise StudyError(f"{where}{name} is missing: it must be {describe(schema[name])}.")
     for name, value in values.items():
         _check_one(value, schema[name], f"{where}{name}")
-
-
-def _one_line(name: Any) -> str:
-    return " ".join(str(name).split())[:80]
 
 
 def _check_one(value: Any, rule: Any, where: str) -> None:
@@ -94,7 +90,7 @@ def _check_one(value: Any, rule: Any, where: str) -> None:
         check(value, rule, f"{where}.")
     elif isinstance(rule, Mapping):
         for name, entry in value.items():
-            _check_one(entry, rule.rule, f"{where}.{_one_line(name)}")
+            _check_one(entry, rule.rule, f"{where}.{legible(str(name))}")
     elif isinstance(rule, list | Several):
         for entry in value:
             _check_one(entry, rule[0] if isinstance(rule, list) else rule.rule, f"{where}[]")

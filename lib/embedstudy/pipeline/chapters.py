@@ -18,7 +18,7 @@ PARAMETER = "parameters"  # the one name that the pipeline injects into a notebo
 
 def settings_class(chapter: Chapter) -> type:
     """The class that the chapter's parameters are checked against."""
-    module, _, name = chapter.settings.partition(":")
+    module, _, name = (chapter.settings or "").partition(":")
     try:
         return getattr(importlib.import_module(f"embedstudy.study.{module}"), name)
     except (ImportError, AttributeError) as error:

@@ -64,7 +64,9 @@ def _run(notebook: Path, partial: Path, parameters: dict, folder: Path) -> Noteb
     """
     write_kernel_spec(folder / "kernels" / "python3")
     os.environ.update(JUPYTER_PATH=str(folder), TMPDIR=str(folder))
-    ipc = {"KernelManager": {"transport": "ipc", "ip": str(folder / "k")}}
+    # Its connection file would go to the temporary folder that this process began with.
+    kernel = {"ip": str(folder / "k"), "connection_file": str(folder / "kernel.json")}
+    ipc = {"KernelManager": {"transport": "ipc", **kernel}}
     return papermill.execute_notebook(
         notebook,
         partial,
@@ -136,7 +138,7 @@ def execute(name: str) -> Path:
         except (PapermillExecutionError, DeadKernelError) as error:
             sentence = _sentence(chapter, error, started)
             failed = _keep(partial, paths.REPORTS / "failed" / f"{chapter.notebook}.ipynb")
-            raise StudyError(f"{sentence}\nThe notebook as far as it came: {failed}") from error
+            raise StudyError(f"{sentence} The notebook as far as it came: {failed}") from error
     target = paths.REPORTS / "notebooks" / f"{chapter.notebook}.ipynb"
     files.write_bytes(target, to_bytes(normalise(nbformat.from_dict(executed))))
     partial.unlink()

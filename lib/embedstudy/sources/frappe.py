@@ -27,6 +27,7 @@ import polars as pl
 from embedstudy.core.errors import StudyError
 from embedstudy.sources.core.ctr import row_hash, write_ctr
 from embedstudy.sources.core.raw_files import (
+    ZIP_ERRORS,
     check_columns,
     check_header,
     check_md5,
@@ -150,7 +151,7 @@ def _uses(path: Path) -> pl.DataFrame:
     try:
         with zipfile.ZipFile(path) as archive:
             content = archive.read(LOG)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (KeyError, *ZIP_ERRORS) as error:
         raise StudyError(
             f"{path} is not the raw release (no {LOG} can be read from it): "
             f"replace it by {SOURCE_RAW}."

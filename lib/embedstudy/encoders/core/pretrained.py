@@ -93,7 +93,8 @@ def unreadable(path: Path, error: Exception) -> StudyError:
 
 
 def check_tokenizer(encoder: SentenceTransformer, path: Path) -> None:
-    """Raise ``StudyError`` if no word has a piece: without its file, the library makes an empty one."""
+    """Raise ``StudyError`` if no word has a piece (without its file, the library makes an empty one),
+    or if a piece or a place in a text has no vector."""
     if not isinstance(encoder[0], Transformer):
         return
     if len(encoder.tokenizer) <= len(encoder.tokenizer.all_special_ids):
@@ -101,6 +102,12 @@ def check_tokenizer(encoder: SentenceTransformer, path: Path) -> None:
             f"{path} holds no tokenizer, so every word would be unknown: save it again with "
             "SentenceTransformer.save."
         )
+    try:
+        last = torch.tensor([len(encoder.tokenizer) - 1], device=encoder.device)
+        encoder[0].auto_model.get_input_embeddings()(last)
+        encoder.encode("a " * 1000, show_progress_bar=False)
+    except Exception as error:
+        raise unreadable(path, error) from error
 
 
 def minilm() -> SentenceTransformer:

@@ -7,16 +7,14 @@ evaluation; an empty or absent title adds nothing. Queries are those that the sp
 """
 
 import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from embedstudy.core.errors import StudyError
-from embedstudy.sources.core.raw_files import locate
+from embedstudy.sources.core.raw_files import ZIP_ERRORS, locate
 from embedstudy.sources.core.text_files import (
     JUDGEMENT,
     TEXT,
@@ -75,16 +73,7 @@ class Files:
             )
         try:
             return self.zip.read(member), f"{self.path}, {name}"
-        # RuntimeError: encrypted; NotImplementedError: a packing that Python does not know.
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            EOFError,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
+        except ZIP_ERRORS as error:
             raise self._broken(error) from None
 
 

@@ -112,10 +112,11 @@ def read_spec(folder: Path) -> dict:
         raise StudyError(f"{folder} holds no prepared data set (no spec.json): {remedy}")
     try:
         spec = json.loads(path.read_text(encoding="utf-8"))
-        wanted = [f"{split}.parquet" for split in spec["events"]]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        wanted = [f"{split}.parquet" for split in spec["events"].keys()]  # noqa: SIM118
+        missing = [file for file in wanted if not (folder / file).is_file()]
+    # OSError: what should be a split is too long to name a file.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise StudyError(f"{path} is not a specification of a data set: {remedy}") from error
-    missing = [file for file in wanted if not (folder / file).is_file()]
     if missing:
         raise StudyError(f"{folder} is incomplete ({', '.join(missing)} missing): {remedy}")
     return spec

@@ -3,6 +3,8 @@
 import contextlib
 import gzip
 import hashlib
+import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +13,17 @@ from pathlib import Path
 import polars as pl
 
 from embedstudy.core.errors import StudyError
+
+# What reading a member of a zip file may raise: it is damaged, encrypted or packed in a way that Python
+# does not know (the last two are RuntimeErrors).
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """A wheel is a zip file: it is opened and read, never imported, installed or executed."""
 
 import io
-import lzma
 import zipfile
-import zlib
 from pathlib import Path
 
 import polars as pl
 
 from embedstudy.core.errors import StudyError
+from embedstudy.sources.core.raw_files import ZIP_ERRORS
 
 
 class Wheel:
@@ -49,7 +48,7 @@ class Wheel:
             raise StudyError(
                 f"{self.path} holds no {name}: it is not the pinned version; run `make data`."
             ) from None
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        except ZIP_ERRORS as error:
             raise self._broken(error) from None
 
     def read_parquet(self, name: str) -> pl.DataFrame:

@@ -90,17 +90,17 @@ def training_vectors(texts: str) -> np.ndarray:
     return np.concatenate([_encoded(tasks.training_texts(kind, count)) for kind, count in counts])
 
 
-def _fitted(run: CodecRun, task: str, index: Index, known: dict) -> tuple[Codec, float]:
+def _fitted(run: CodecRun, task: str, index: Index, by_texts: dict) -> tuple[Codec, float]:
     """The codec as it is judged on ``task``, and the seconds of its fit.
 
-    ``known``: the fits of this run by their texts, as tasks may share them.
+    ``by_texts``: the fits of this run by the texts that they learn from, as tasks may share them.
     """
     texts = json.dumps(fits.texts(run, task))
-    if texts not in known:
+    if texts not in by_texts:
         own = run.fitted_on == "corpus"
         train = index.corpus if own else training_vectors(texts)
-        known[texts] = fits.fitted(run, task, train)
-    return known[texts]
+        by_texts[texts] = fits.fitted(run, task, train)
+    return by_texts[texts]
 
 
 def _search(codec: Codec, index: Index) -> tuple[np.ndarray, np.ndarray, dict]:
@@ -138,18 +138,19 @@ def work(run: CodecRun, progress: Progress) -> Outcome:
     codec was fitted on, ``train_per_centroid`` the fewest for a centroid on any task.
     """
     seed_everything(run.seed)
-    result, values, costs, known, counts = {}, {}, {}, {}, []
+    result, values, costs, by_texts, counts = {}, {}, {}, {}, []
     for number, (name, limits) in enumerate(run.tasks.items()):
         progress(number / len(run.tasks), name)
         index = load(name, json.dumps(limits))
-        codec, fit_seconds = _fitted(run, name, index, known)
+        codec, fit_seconds = _fitted(run, name, index, by_texts)
         encoded, ranking, seconds = _search(codec, index)
         values[name] = retrieval.ndcg_at_k(ranking, index.judged, _DEPTH)
         agreement = retrieval.agreement_at_k(ranking, index.exact, _DEPTH)
         figures = {"agreement": float(agreement.mean())} | _shape(codec, encoded, index)
         figures["bytes"] = bytes_per_vector(codec, encoded)
         figures["trained_on"] = codec.trained_on if codec.learns else None
-        counts.append(codec.train_per_centroid())
+        if (count := codec.train_per_centroid()) is not None:
+            counts.append(count)
         result |= {f"{what}.{name}": value for what, value in figures.items()}
         costs |= {
             f"fit_seconds.{name}": fit_seconds,
@@ -162,6 +163,5 @@ def work(run: CodecRun, progress: Progress) -> Outcome:
             "serve_bytes": bytes_per_vector(codec, encoded, INDEX),
             "full_bytes": 4 * index.corpus.shape[1],
         }
-    known_counts = [count for count in counts if count is not None]
-    result["train_per_centroid"] = min(known_counts, default=None)
+    result["train_per_centroid"] = min(counts, default=None)
     return Outcome(result, costs, values)

@@ -99,7 +99,9 @@ def _side(rows: pl.DataFrame, chosen: dict, budgets: list[float]) -> pl.DataFram
     """The runs of one side of a claim: one a seed and budget."""
     matching = rows.filter([pl.col(name).is_in(values) for name, values in conditions(chosen)])
     # The uncompressed model, in one phase of training or two, has one size to compare with all.
-    matching = matching.filter(_is_reference | pl.col("budget").is_in(budgets))
+    matching = matching.filter(
+        _is_reference | pl.col("budget").is_in([float(budget) for budget in budgets])
+    )
     if matching.is_empty() or matching["label"].n_unique() == 1 or not chosen.get("best"):
         return matching
     means = matching.group_by("budget", "label", maintain_order=True).agg(

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from embedstudy.measure.significance import (
     Effect,
-    resampling_weights,
+    Resamples,
     weighted_mean,
     weighted_spearman,
 )
@@ -75,7 +75,7 @@ class TextEvidence(Evidence):
             values = _plain(self.scores[key])
             size = task, len(values)
             if size not in self._samples:
-                self._samples[size] = resampling_weights(len(values), self.resamples)
+                self._samples[size] = Resamples(len(values), self.resamples)
             weights = self._samples[size]
             if task in self.labels:
                 drawn = weighted_spearman(values, _plain(self.labels[task]), weights)

@@ -4,6 +4,8 @@ Jégou et al., "Product Quantization for Nearest Neighbor Search" (TPAMI 2011); 
 Product Quantization" (CVPR 2013), in the implementation of faiss.
 """
 
+from collections.abc import Iterable
+
 import faiss
 import numpy as np
 import torch
@@ -62,7 +64,12 @@ class PQ(PostTraining):
             spec, budget, seed: as in ``Table``.
             rotate: whether rows are rotated before (OPQ).
         """
-        return largest_code(cls, spec.sizes() | {"rotate": rotate}, _BITS, budget)
+        bits = [b for b in _BITS if 2**b <= spec.rows]  # K-means needs a row for each centroid
+        if not bits:
+            raise InfeasibleBudget(
+                f"{cls.method} needs at least {2 ** _BITS[0]} rows, this table has {spec.rows}."
+            )
+        return largest_code(cls, spec.sizes() | {"rotate": rotate}, bits, budget)
 
     @torch.no_grad()
     def approximate(self, weight: Tensor, spec: TableSpec, rng: torch.Generator) -> None:
@@ -86,7 +93,7 @@ class PQ(PostTraining):
         return vectors[:, : self.dim].reshape(*ids.shape, self.dim)
 
 
-def largest_code(cls: type[Table], sizes: dict, bits: range, budget: int) -> dict:
+def largest_code(cls: type[Table], sizes: dict, bits: Iterable[int], budget: int) -> dict:
     """The (parts, bits) that fit ``budget`` with most code bits a row, then most bits a code.
 
     Raises ``InfeasibleBudget`` naming the smallest.
